@@ -1,0 +1,3 @@
+"""Battery data exchange: one library call behind each command of the `bdx` tool."""
+
+__version__ = "0.1.0"
