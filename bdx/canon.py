@@ -117,7 +117,7 @@ class Log:
         count: int = 1,
         value: object = "",
         examples: Iterable[int] = (),
-        **slots: object,
+        **slots: Any,
     ) -> None:
         """Record a fault by rule code; same code, source, table and column add up, the first place is kept.
 
@@ -256,7 +256,7 @@ def from_rows(table: str, rows: list[dict[str, Any]]) -> pa.RecordBatch:
 
 def table_of(schema: pa.Schema) -> str:
     """Return the canonical table a schema is tagged with, or an empty string."""
-    return (schema.metadata or {}).get(b"bdx.table", b"").decode()
+    return str((schema.metadata or {}).get(b"bdx.table", b"").decode())
 
 
 def dumps(value: Any) -> str:

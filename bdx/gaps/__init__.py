@@ -1,0 +1,1 @@
+"""Requirement profiles minus supply: what the receiver will miss."""
