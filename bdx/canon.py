@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -140,16 +140,19 @@ class Log:
         known = self._losses.setdefault((source, what, why), Loss(source, what, why, 0))
         known.count += count
 
-    def merge(self, other: Log) -> None:
-        """Take over everything another log holds."""
-        for key, found in other._findings.items():
-            mine = self._findings.get(key)
-            if mine is None:
-                self._findings[key] = found
-            else:
+    def keep(self, wanted: Callable[[str], bool]) -> None:
+        """Drop the findings whose code is not wanted."""
+        self._findings = {key: found for key, found in self._findings.items() if wanted(key[0])}
+
+    def merge(self, other: Log, source: str = "") -> None:
+        """Take over everything another log holds; what names no source gets `source`."""
+        for (code, origin, table, column), found in other._findings.items():
+            found.source = origin or source
+            mine = self._findings.setdefault((code, found.source, table, column), found)
+            if mine is not found:
                 mine.count += found.count
         for loss in other.losses:
-            self.lose(loss.source, loss.what, loss.why, loss.count)
+            self.lose(loss.source or source, loss.what, loss.why, loss.count)
 
 
 def finding(

@@ -86,6 +86,7 @@ class SinkError(BdxError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return " (did you mean 'x'?)" for the nearest known word, or an empty string."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    """Return " (did you mean 'x'?)" for the nearest known word, whatever its case, or an empty string."""
+    folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
+    return f" (did you mean '{folded[near[0]]}'?)" if near else ""

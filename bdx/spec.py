@@ -60,7 +60,7 @@ def load(path: Path, kind: str) -> Facts:
 
 def names(kind: str) -> tuple[str, ...]:
     """Return the ids of all specs of a kind (a folder of specs/), sorted."""
-    return tuple(sorted(path.stem for path in (root() / kind).glob("*.toml")))
+    return tuple(sorted(path.stem for path in (root() / kind).glob("[!_]*.toml")))
 
 
 @cache
@@ -172,7 +172,7 @@ def table(name: str) -> TableSpec:
 def tables() -> tuple[str, ...]:
     """Return the names of all canonical tables in their documented order."""
     order = facts("tables", "_order")["order"]
-    known = set(names("tables")) - {"_order"}
+    known = set(names("tables"))
     if set(order) != known:
         raise SpecError(f"specs/tables/_order.toml and the folder differ: {sorted(set(order) ^ known)}")
     return tuple(order)

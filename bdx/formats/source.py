@@ -28,6 +28,7 @@ class Source:
     def __init__(self, uri: str, log: Log | None = None, stdin: BinaryIO | None = None) -> None:
         self.uri = "<stdin>" if uri == "-" else uri
         self.log = log if log is not None else Log()
+        self.source_id = "s1"
         self.path: Path | None = None if uri == "-" else Path(uri)
         self._stdin = stdin
         self._spool: BinaryIO | None = None

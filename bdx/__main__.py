@@ -1,0 +1,5 @@
+"""Let `python -m bdx` be the command."""
+
+from bdx.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""bdx convert: carry data from any known format to another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bdx.cli import options
+
+
+@click.command("convert", short_help="carry data from any known format to another")
+@options.sources
+@click.option(
+    "-o", "--output", "destination", default="-", metavar="DEST", help="Destination; - is stdout, a name ending in / is a dataset folder."
+)
+@click.option("-t", "--to", metavar="FORMAT[@VERSION]", help="Target format; else the suffix of DEST decides.")
+@options.from_format
+@click.option("--table", metavar="TABLE", help="Canonical table to write where the target holds one.")
+@click.option("--strict", is_flag=True, help="Write nothing and exit 1 if anything is lost.")
+@click.option("--force", is_flag=True, help="Replace an existing destination.")
+@options.assume_tz
+@options.battery
+@click.option("--prefer", default="", metavar="SOURCE", help="Source whose values win where several disagree.")
+@click.option("--report", metavar="FILE", help="Write findings, losses and gaps as JSON to FILE.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+def command(
+    sources: tuple[str, ...],
+    destination: str,
+    to: str | None,
+    from_format: str | None,
+    table: str | None,
+    *,
+    strict: bool,
+    force: bool,
+    assume_tz: str | None,
+    battery: str,
+    prefer: str,
+    report: str | None,
+    quiet: bool,
+) -> None:
+    """Convert SOURCEs to one destination.
+
+    The formats are told by the bytes; - reads stdin. Several sources become one data set; with a passport target
+    (-t idta-02035, -t catenax-battery-pass) they become one passport per battery, joined by serial number, each
+    value with its evidence. What the target cannot hold is named on stderr, as are the gaps of the passport.
+
+    \b
+      bdx convert test.ndax -o test.parquet
+      cat test.ndax | bdx convert - -t arrow | bdx convert - -o test.h5
+      bdx convert test.ndax line.xml master.csv -t idta-02035 -o passport.json
+    """
+    from bdx.pipeline.converting import convert
+
+    with Progress(quiet) as progress:
+        result = convert(
+            sources,
+            destination,
+            to=to,
+            from_format=from_format,
+            table=table,
+            strict=strict,
+            force=force,
+            assume_tz=assume_tz,
+            battery=battery,
+            prefer=prefer,
+            progress=progress.update,
+        )
+    if not quiet:
+        options.report_findings(result.findings)
+        options.report_losses(result.losses)
+        _report_gaps(result.gaps)
+        if destination != "-":
+            rows = ", ".join(f"{count:,} {name}" for name, count in result.rows.items() if count)
+            click.echo(f"wrote {destination} ({result.format}: {rows})", err=True)
+    if report:
+        _write_report(report, result)
+
+
+def _report_gaps(result: Any) -> None:
+    if result is None:
+        return
+    from bdx.report.gaps_text import brief
+
+    for line in brief(result):
+        click.echo(line, err=True)
+
+
+def _write_report(path: str, result: Any) -> None:
+    import dataclasses
+    import json
+
+    from bdx.report import gaps_json
+
+    document = {
+        "schema": "bdx-convert/1",
+        "destination": result.destination,
+        "format": result.format,
+        "rows": result.rows,
+        "findings": [dataclasses.asdict(found) for found in result.findings],
+        "losses": [dataclasses.asdict(loss) for loss in result.losses],
+        "gaps": json.loads(gaps_json.render(result.gaps)) if result.gaps is not None else None,
+    }
+    options.write_text(path, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+class Progress:
+    """A row counter on stderr that appears after a second, and only for a person."""
+
+    def __init__(self, quiet: bool) -> None:
+        import sys
+
+        self._quiet = quiet or not sys.stderr.isatty()
+        self._bar: Any = None
+
+    def __enter__(self) -> Progress:
+        if not self._quiet:
+            from tqdm import tqdm
+
+            self._bar = tqdm(unit=" rows", unit_scale=True, delay=1, leave=False)
+        return self
+
+    def update(self, rows: int) -> None:
+        """Count rows."""
+        if self._bar is not None:
+            self._bar.update(rows)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

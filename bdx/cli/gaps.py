@@ -1,0 +1,68 @@
+"""bdx gaps: name what a receiver will miss."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+
+import click
+
+from bdx.cli import options
+
+
+@click.command("gaps", short_help="name what a receiver will miss")
+@options.sources
+@click.option("--profile", required=True, metavar="PROFILE", help="Requirements to hold the data against (`bdx profiles` lists them).")
+@click.option("--category", type=click.Choice(["ev", "lmt", "industrial", "stationary"]), help="Battery category; else each record's own.")
+@click.option("--as-of", type=options.Day(), help="Day the requirements are judged on; today by default.")
+@click.option(
+    "--tier",
+    type=click.Choice(["public", "legitimate_interest", "item_legitimate_interest", "authorities"]),
+    help="What a viewer of this access tier would see.",
+)
+@options.from_format
+@options.assume_tz
+@options.battery
+@options.output("text", "json")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is missing.")
+@click.option("--output", "destination", default="-", metavar="FILE", help="Write the report to FILE.")
+def command(
+    sources: tuple[str, ...],
+    profile: str,
+    category: str | None,
+    as_of: date | None,
+    tier: str | None,
+    from_format: str | None,
+    assume_tz: str | None,
+    battery: str,
+    form: str,
+    *,
+    exit_zero: bool,
+    destination: str,
+) -> None:
+    """List what SOURCEs lack for a receiver: attribute, law or contract, date, tier, and who could supply it.
+
+    Exit 0 no gap among the mandatory requirements, 1 at least one.
+
+    \b
+      bdx gaps passport.json --profile ec-guidance --category ev --as-of 2027-02-18
+      bdx gaps test.ndax --profile bdf
+    """
+    from bdx.pipeline.checking import find_gaps
+    from bdx.report import gaps_json, gaps_text
+
+    result = find_gaps(
+        sources,
+        profile,
+        category=category,
+        as_of=as_of,
+        tier=tier,
+        from_format=from_format,
+        assume_tz=assume_tz,
+        battery=battery,
+    )
+    color = destination == "-" and options.colour()
+    text = gaps_text.render(result, color=color) if form == "text" else gaps_json.render(result)
+    options.write_text(destination, text)
+    if result.has_gaps and not exit_zero:
+        sys.exit(1)

@@ -1,0 +1,26 @@
+"""bdx inspect: show what a file is, what it holds and what looks odd."""
+
+from __future__ import annotations
+
+import click
+
+from bdx.cli import options
+
+
+@click.command("inspect", short_help="show what a file is, what it holds and what looks odd")
+@click.argument("source")
+@options.from_format
+@options.assume_tz
+@options.output("text", "json")
+def command(source: str, from_format: str | None, assume_tz: str | None, form: str) -> None:
+    """Show what SOURCE is, the tables it holds, first rows, spans, units, and what looks odd.
+
+    \b
+      bdx inspect test.ndax
+      bdx inspect passport.json -O json
+    """
+    from bdx.pipeline.viewing import inspect
+    from bdx.report import inspect_text
+
+    result = inspect(source, from_format=from_format, assume_tz=assume_tz)
+    options.emit(inspect_text.render(result, color=options.colour()) if form == "text" else inspect_text.render_json(result))

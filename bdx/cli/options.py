@@ -1,0 +1,99 @@
+"""Options and habits that several commands share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bdx.canon import SEVERITIES, Finding, Loss
+
+F = Callable[..., Any]
+
+sources = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+from_format = click.option("-f", "--from", "from_format", metavar="FORMAT", help="Read the sources as this format instead of detecting it.")
+assume_tz = click.option("--assume-tz", metavar="ZONE", help="Zone of times that state none, as in Europe/Berlin.")
+
+
+def battery(command: F) -> F:
+    """Add --battery: the serial number every source is about."""
+    return click.option("--battery", default="", metavar="SERIAL", help="Serial number of the battery every source is about.")(command)
+
+
+def output(*forms: str) -> Callable[[F], F]:
+    """Return the -O option of a command that prints in several forms, text first."""
+    return click.option(
+        "-O", "--output-format", "form", type=click.Choice(forms), default=forms[0], show_default=True, help="Form of the output."
+    )
+
+
+def split(values: Iterable[str]) -> list[str]:
+    """Return codes given as repeated options or comma-separated lists."""
+    return [item.strip() for value in values for item in value.split(",") if item.strip()]
+
+
+def colour(stream: Any = None) -> bool:
+    """Say whether text output may carry colour: FORCE_COLOR, then NO_COLOR, then whether a person looks."""
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    if os.environ.get("NO_COLOR") is not None:
+        return False
+    return bool((stream or sys.stdout).isatty())
+
+
+def emit(text: str) -> None:
+    """Write data to stdout, untouched by any terminal formatter."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def report_losses(losses: Iterable[Loss], limit: int = 12) -> None:
+    """Write what was not carried to stderr."""
+    lines = [
+        f"loss: {loss.source}: {loss.what} not carried: {loss.why}" + (f" ({loss.count:,}x)" if loss.count > 1 else "") for loss in losses
+    ]
+    for line in lines[:limit]:
+        click.echo(line, err=True)
+    if len(lines) > limit:
+        click.echo(f"loss: ... and {len(lines) - limit} more kinds of loss (--report FILE lists all)", err=True)
+
+
+def report_findings(findings: Iterable[Finding]) -> None:
+    """Write findings met on the way to stderr, one line each."""
+    for found in findings:
+        times = f" ({found.count:,}x)" if found.count > 1 else ""
+        click.echo(f"{found.severity}: {found.code} {found.message}{times}", err=True)
+
+
+def worst(findings: Iterable[Finding]) -> int:
+    """Return the rank of the worst severity among findings, -1 where there are none."""
+    return max((SEVERITIES.index(found.severity) for found in findings), default=-1)
+
+
+class Day(click.ParamType):
+    """A calendar day as YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the day as a date."""
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"'{value}' is not a day; expected YYYY-MM-DD", param, ctx)
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a report file whole or not at all; `-` is stdout."""
+    from bdx.formats.sink import Destination
+
+    if path == "-":
+        emit(text)
+        return
+    with Destination(str(Path(path)), force=True) as sink:
+        sink.write(text.encode())

@@ -1,0 +1,140 @@
+"""Validate and list gaps: every source is read once, rules and requirements watch the chunks go by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from bdx import canon, gaps
+from bdx.canon import Chunk, Document, Log
+from bdx.errors import BdxError, SourceError, UsageError
+from bdx.pipeline.joining import Gathered, gather, join
+from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
+from bdx.report.result import SourceSummary, ValidationResult
+from bdx.rules import Checker
+from bdx.rules.documents import DocumentCheck
+
+
+def validate(
+    sources: Sequence[str | Path],
+    *,
+    from_format: str | None = None,
+    assume_tz: str | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    allow_empty: bool = False,
+) -> ValidationResult:
+    """Check every record of every source against the rules and return the findings.
+
+    A source that cannot be read becomes finding F000 and does not stop the next one; `result.failures` keeps its error.
+    Raises: UsageError for an unknown rule code, or where nothing was checked and `allow_empty` is not set.
+    """
+    started = time.perf_counter()
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
+    log = Log()
+    summaries: list[SourceSummary] = []
+    failures: list[BdxError] = []
+    checked = 0
+    Checker(Log(), "", select, ignore)
+    for number, source in enumerate(sources, 1):
+        uri = str(source)
+        own = Log()
+        try:
+            opened = open_source(uri, number, options)
+            own = opened.log
+            summary, looked_at = _validate_one(opened, options, select, ignore)
+            summaries.append(summary)
+            checked += looked_at
+        except SourceError as error:
+            failures.append(error)
+            own.find("F000", source=uri, value=_without_path(str(error), uri))
+        log.merge(_selected(own, select, ignore), uri)
+    if not summaries and not failures:
+        raise UsageError("no source given")
+    if not checked and not failures and not allow_empty:
+        raise UsageError("nothing was checked: the sources hold no rows (--allow-empty accepts that)")
+    return ValidationResult(log.findings, log.losses, summaries, checked, time.perf_counter() - started, failures)
+
+
+def _validate_one(opened: Opened, options: ReadOptions, select: Sequence[str], ignore: Sequence[str]) -> tuple[SourceSummary, int]:
+    checker = Checker(opened.log, opened.uri, select, ignore)
+    documents = None
+    if opened.format.world == "passport" and opened.format.raw.get("schema"):
+        documents = DocumentCheck(opened.format.raw["schema"], opened.format.version, opened.log, opened.uri)
+    count = 0
+
+    def look(batch: list[Document]) -> None:
+        nonlocal count
+        count += len(batch)
+        assert documents is not None
+        documents.check(batch)
+
+    rows: dict[str, int] = {}
+    for chunk in chunks(opened, options, look if documents is not None else None):
+        checker.watch(chunk)
+        for name, batch in chunk.items():
+            rows[name] = rows.get(name, 0) + batch.num_rows
+    checker.finish()
+    return SourceSummary(opened.uri, opened.format.full_id, rows), checker.checked + count
+
+
+def _selected(log: Log, select: Sequence[str], ignore: Sequence[str]) -> Log:
+    """Return the log less the findings of drivers and mappings that the user did not select."""
+    if not select and not ignore:
+        return log
+    kept = Log()
+    kept.merge(log)
+    kept.keep(lambda code: (not select or code.startswith(tuple(select))) and not code.startswith(tuple(ignore or ("\0",))))
+    return kept
+
+
+def _without_path(message: str, uri: str) -> str:
+    return message.removeprefix(uri).removeprefix(": ")
+
+
+def find_gaps(
+    sources: Sequence[str | Path],
+    profile: str,
+    *,
+    category: str | None = None,
+    as_of: date | None = None,
+    tier: str | None = None,
+    from_format: str | None = None,
+    assume_tz: str | None = None,
+    battery: str = "",
+) -> Any:
+    """Return per requirement of a profile what the sources supply: present, derivable, invalid, missing, withheld, not applicable.
+
+    Several sources are merged first, as `convert` does. Raises: UsageError, SourceError; SourceError where no record was read.
+    """
+    analysis = gaps.Analysis(profile, category=category, as_of=as_of, tier=tier)
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
+    log = Log()
+    opened = [open_source(str(uri), number, options) for number, uri in enumerate(sources, 1)]
+    if not opened:
+        raise UsageError("no source given")
+    checker = Checker(log, opened[0].uri)
+    for chunk in _merged(opened, options, log, battery):
+        analysis.watch(chunk)
+        checker.watch(chunk)
+    checker.finish()
+    for item in opened:
+        log.merge(item.log, item.uri)
+    return analysis.finish(log)
+
+
+def _merged(opened: Sequence[Opened], options: ReadOptions, log: Log, battery: str) -> Iterator[Chunk]:
+    if len(opened) == 1 and opened[0].format.world in ("passport", "canonical"):
+        yield from chunks(opened[0], options)
+        return
+    gathered: list[Gathered] = []
+    for item in opened:
+        yield from gather(item, options, gathered)
+    if len(opened) == 1:
+        # One cycler or factory file alone: what it could supply is derivable, not present.
+        yield {"battery": canon.from_rows("battery", [{"battery_key": f"{opened[0].id}:1"}])}
+        return
+    yield join(gathered, log, battery)

@@ -1,0 +1,182 @@
+"""Convert: any sources into one destination, streaming where one source suffices, merged where several speak of one battery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bdx import formats, gaps, mapping
+from bdx.canon import Chunk, Finding, Log, Loss
+from bdx.errors import BdxError, SinkError, SourceError, UsageError
+from bdx.formats.canonical import WriteOptions
+from bdx.formats.sink import Destination
+from bdx.pipeline.joining import Gathered, gather, join
+from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
+from bdx.spec import FormatSpec
+
+
+@dataclass(slots=True)
+class ConvertResult:
+    """What a conversion did: rows written per table, findings met on the way, what was not carried, gaps of the target."""
+
+    destination: str
+    format: str
+    rows: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    gaps: Any = None
+
+
+class LossError(SinkError):
+    """The target cannot hold everything and --strict was given; nothing was written (exit 1)."""
+
+    exit_code = 1
+
+
+def convert(
+    sources: Sequence[str | Path],
+    destination: str | Path = "-",
+    *,
+    to: str | None = None,
+    from_format: str | None = None,
+    table: str | None = None,
+    strict: bool = False,
+    force: bool = False,
+    assume_tz: str | None = None,
+    battery: str = "",
+    prefer: str = "",
+    progress: Any = None,
+) -> ConvertResult:
+    """Convert sources of any known formats to one destination and return what was done.
+
+    `to` names the target format (`id` or `id@version`), else the suffix of the destination does. Several sources
+    are merged into one data set; with a passport target they become one passport per battery, joined by serial.
+    `progress` is called with the number of rows of each chunk written.
+    Raises: UsageError, SourceError and its kin, MappingError, SinkError; LossError where `strict` and anything is lost.
+    """
+    target = _target(str(destination), to)
+    uris = [str(source) for source in sources]
+    _check_uris(uris, str(destination))
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
+    log = Log()
+    opened = [open_source(uri, number, options) for number, uri in enumerate(uris, 1)]
+    result = ConvertResult(str(destination), target.full_id)
+    stream = _chunks(opened, options, target, log, battery, prefer)
+    analysis = None
+    if target.world == "passport" and target.raw.get("profile"):
+        analysis = gaps.Analysis(target.raw["profile"], category=None, as_of=None, tier=None)
+    stream = _count(stream, result, progress, analysis)
+    as_folder = target.id == "dataset"
+    with ExitStack() as stack:
+        sink = stack.enter_context(Destination(str(destination), force=force, folder=as_folder, sources=uris))
+        _write(stream, sink, target, log, table, strict, lines=str(destination).endswith((".jsonl", ".ndjson")), source=uris[0])
+        for item in opened:
+            log.merge(item.log, item.uri)
+        if not any(result.rows.values()) and not any(item.format.world == "canonical" for item in opened):
+            raise SourceError("holds no rows of any canonical table", path=", ".join(uris))
+        if strict and log.losses:
+            first = log.losses[0]
+            raise LossError(f"--strict: {first.source}: {first.what} is not carried ({first.why}); {len(log.losses)} kinds of loss in all")
+    result.findings, result.losses = log.findings, log.losses
+    result.gaps = analysis.finish(log) if analysis is not None else None
+    return result
+
+
+def _target(destination: str, to: str | None) -> FormatSpec:
+    """Return the target format by name, else by suffix."""
+    if to:
+        target = formats.resolve(to)
+    elif destination == "-":
+        raise UsageError("writing to standard output needs a format: give -t, as in -t arrow")
+    else:
+        found = formats.for_suffix(destination)
+        if found is None:
+            raise UsageError(f"'{destination}': no format is known by this suffix; give -t, as in -t parquet (`bdx formats` lists all)")
+        target = found
+    if not target.writes:
+        raise UsageError(f"format {target.id} can be read, not written")
+    return target
+
+
+def _check_uris(uris: Sequence[str], destination: str) -> None:
+    if not uris:
+        raise UsageError("no source given")
+    if uris.count("-") > 1:
+        raise UsageError("standard input can be given once")
+    if destination != "-" and destination in uris:
+        raise SinkError(f"'{destination}' is both source and destination")
+
+
+def _chunks(opened: Sequence[Opened], options: ReadOptions, target: FormatSpec, log: Log, battery: str, prefer: str) -> Iterator[Chunk]:
+    """Yield what the target is to hold: one source streams through, several are merged."""
+    speaks_of_batteries = target.world == "passport"
+    if len(opened) == 1 and (not speaks_of_batteries or opened[0].format.world in ("passport", "canonical")) and not battery:
+        yield from chunks(opened[0], options)
+        return
+    gathered: list[Gathered] = []
+    tests = sum(item.format.world == "instrument" for item in opened)
+    for item in opened:
+        for chunk in gather(item, options, gathered, prefer):
+            if speaks_of_batteries:
+                continue
+            yield _tagged(chunk, item.id) if tests > 1 and "timeseries" in chunk else chunk
+    merged = join(gathered, log, battery, prefer)
+    if merged["battery"].num_rows or speaks_of_batteries:
+        yield merged
+
+
+def _tagged(chunk: Chunk, test_id: str) -> Chunk:
+    """Return the chunk with test_id on its time series, needed once several tests share a table."""
+    import pyarrow as pa
+
+    from bdx.canon import field_of
+
+    batch = chunk["timeseries"]
+    if "test_id" in batch.schema.names:
+        return chunk
+    column = pa.array([test_id] * batch.num_rows, pa.string())
+    fields = pa.schema([field_of("timeseries", "test_id"), *batch.schema], metadata=batch.schema.metadata)
+    return {**chunk, "timeseries": pa.RecordBatch.from_arrays([column, *batch.columns], schema=fields)}
+
+
+def _count(stream: Iterable[Chunk], result: ConvertResult, progress: Any, analysis: Any) -> Iterator[Chunk]:
+    for chunk in stream:
+        for name, batch in chunk.items():
+            result.rows[name] = result.rows.get(name, 0) + batch.num_rows
+        if analysis is not None:
+            analysis.watch(chunk)
+        if progress is not None:
+            progress(max((batch.num_rows for batch in chunk.values()), default=0))
+        yield chunk
+
+
+def _write(
+    stream: Iterator[Chunk], sink: Any, target: FormatSpec, log: Log, table: str | None, strict: bool, *, lines: bool, source: str
+) -> None:
+    """Write the chunks through the target's engine, canonical directly, others through their mapping."""
+    engine = formats.engine(target)
+    if hasattr(engine, "write_chunks"):
+        engine.write_chunks(stream, sink, target, WriteOptions(table=table, log=log, source=source, strict=strict))
+        return
+    if table:
+        raise UsageError(f"--table goes with canonical formats; {target.id} has a shape of its own")
+    context = mapping.Context(source=source, source_id="s1", log=log, model=target.full_id)
+    try:
+        engine.write(mapping.from_canonical(stream, target, context), sink, target, lines=lines)
+    except BdxError:
+        raise
+    except (OverflowError, RecursionError) as error:
+        raise SinkError(f"{target.id} cannot hold the data: {error}") from error
+
+
+def describe(result: ConvertResult) -> list[str]:
+    """Return the lines a person should read after a conversion: rows, losses, the gaps of the target."""
+    lines = [f"{result.destination}: {result.format}, " + ", ".join(f"{rows:,} {name}" for name, rows in result.rows.items() if rows)]
+    lines += [
+        f"loss: {loss.source}: {loss.what} not carried: {loss.why}" + (f" ({loss.count:,}x)" if loss.count > 1 else "")
+        for loss in result.losses
+    ]
+    return lines

@@ -1,0 +1,99 @@
+"""Several sources, one record: joined on identifiers, precedence explicit, disagreement named, evidence kept."""
+
+from datetime import date
+from typing import Any
+
+from bdx.canon import Log
+from bdx.derive.derived import Derived
+from bdx.derive.merge import Claim, merge
+
+
+def claim(source: str, values: dict[str, Any], *names: str, rank: int = 1, method: str = "declared", **more: Any) -> Claim:
+    return Claim(source, source, method, rank, names, [Derived(column, value, "", "") for column, value in values.items()], **more)
+
+
+def row(chunk: dict[str, Any], number: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = chunk["battery"].to_pylist()[number]
+    return found
+
+
+def test_sources_join_by_serial_and_rank_decides() -> None:
+    log = Log()
+    chunk = merge(
+        [
+            claim("master.csv", {"serial_number": "A1", "rated_capacity_ah": 14.0, "model_id": "M"}, "A1"),
+            claim("test.ndax", {"rated_capacity_ah": 14.1}, "A1", rank=3, method="measured", founds=False),
+        ],
+        log,
+    )
+    assert chunk["battery"].num_rows == 1
+    assert row(chunk)["rated_capacity_ah"] == 14.1
+    assert row(chunk)["model_id"] == "M"
+    assert not log.findings
+    evidence = {(r["column"], r["method"], r["source_id"]) for r in chunk["evidence"].to_pylist()}
+    assert ("rated_capacity_ah", "measured", "test.ndax") in evidence
+    assert ("model_id", "declared", "master.csv") in evidence
+
+
+def test_disagreement_is_a_finding_with_both_sides() -> None:
+    log = Log()
+    merge(
+        [
+            claim("a", {"serial_number": "A1", "manufacturing_date": date(2026, 10, 1)}, "A1"),
+            claim("b", {"manufacturing_date": date(2026, 10, 2)}, "A1", rank=2, method="derived"),
+        ],
+        log,
+    )
+    (found,) = log.findings
+    assert found.code == "M061"
+    assert "2026-10-01" in found.message and "2026-10-02" in found.message
+
+
+def test_two_percent_is_agreement() -> None:
+    log = Log()
+    merge([claim("a", {"battery_mass_kg": 3.10}, "A1"), claim("b", {"battery_mass_kg": 3.15}, "A1")], log)
+    assert not log.findings
+    merge([claim("a", {"battery_mass_kg": 3.10}, "A1"), claim("b", {"battery_mass_kg": 3.30}, "A1")], log)
+    assert [found.code for found in log.findings] == ["M061"]
+
+
+def test_an_unknown_name_joins_the_only_battery_with_a_finding() -> None:
+    log = Log()
+    chunk = merge([claim("a", {"serial_number": "A1"}, "A1"), claim("t", {"full_cycles": 3}, "lab-7", rank=3, founds=False)], log)
+    assert row(chunk)["full_cycles"] == 3
+    assert [found.code for found in log.findings] == ["M060"]
+
+
+def test_an_unknown_name_among_several_is_a_loss_not_a_guess() -> None:
+    log = Log()
+    chunk = merge(
+        [
+            claim("a", {"serial_number": "A1"}, "A1"),
+            claim("a", {"serial_number": "A2"}, "A2"),
+            claim("t", {"full_cycles": 3}, "lab-7", rank=3, method="measured", founds=False),
+        ],
+        log,
+    )
+    assert chunk["battery"].num_rows == 2
+    assert chunk["battery"].column("full_cycles").null_count == 2
+    assert [loss.what for loss in log.losses] == ["1 measured values"]
+
+
+def test_a_part_without_identifier_joins_the_only_battery() -> None:
+    log = Log()
+    chunk = merge([claim("technical", {"nominal_voltage_v": 36.0}), claim("nameplate", {"serial_number": "A1"}, "A1")], log)
+    assert chunk["battery"].num_rows == 1
+    assert row(chunk)["nominal_voltage_v"] == 36.0
+    assert not log.findings
+
+
+def test_materials_known_by_name_are_compared_not_doubled() -> None:
+    log = Log()
+    children = {"material": [{"name": "NMC811", "mass_kg": 1.0}]}
+    other = {"material": [{"name": "nmc811", "mass_kg": 1.2, "lot_id": "L1"}, {"name": "PVDF", "mass_kg": 0.1}]}
+    chunk = merge([claim("a", {"serial_number": "A1"}, "A1", children=children), claim("b", {}, "A1", children=other)], log)
+    rows = {r["name"]: r for r in chunk["material"].to_pylist()}
+    assert set(rows) == {"NMC811", "PVDF"}
+    assert rows["NMC811"]["mass_kg"] == 1.0
+    assert rows["NMC811"]["lot_id"] == "L1"
+    assert [found.code for found in log.findings] == ["M061"]
