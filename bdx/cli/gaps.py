@@ -14,7 +14,7 @@ from bdx.cli import options
 @options.sources
 @click.option("--profile", required=True, metavar="PROFILE", help="Requirements to hold the data against (`bdx profiles` lists them).")
 @click.option("--category", type=click.Choice(["ev", "lmt", "industrial", "stationary"]), help="Battery category; else each record's own.")
-@click.option("--as-of", type=options.Day(), help="Day the requirements are judged on; today by default.")
+@click.option("--as-of", type=options.Day(), help="Day the requirements are judged on; without it every one counts as in force.")
 @click.option(
     "--tier",
     type=click.Choice(["public", "legitimate_interest", "item_legitimate_interest", "authorities"]),

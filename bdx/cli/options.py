@@ -53,21 +53,25 @@ def emit(text: str) -> None:
 
 
 def report_losses(losses: Iterable[Loss], limit: int = 12) -> None:
-    """Write what was not carried to stderr."""
-    lines = [
-        f"loss: {loss.source}: {loss.what} not carried: {loss.why}" + (f" ({loss.count:,}x)" if loss.count > 1 else "") for loss in losses
-    ]
+    """Write what was not carried to stderr, one line per source and reason."""
+    from bdx.report.words import times
+
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for loss in losses:
+        grouped.setdefault((loss.source, loss.why), []).append(f"{loss.what}{times(loss.count)}")
+    lines = [f"loss: {source}: not carried: {', '.join(what)} ({why})" for (source, why), what in grouped.items()]
     for line in lines[:limit]:
         click.echo(line, err=True)
     if len(lines) > limit:
-        click.echo(f"loss: ... and {len(lines) - limit} more kinds of loss (--report FILE lists all)", err=True)
+        click.echo(f"loss: and {len(lines) - limit} more kinds of loss (--report FILE lists all)", err=True)
 
 
 def report_findings(findings: Iterable[Finding]) -> None:
     """Write findings met on the way to stderr, one line each."""
+    from bdx.report.words import times
+
     for found in findings:
-        times = f" ({found.count:,}x)" if found.count > 1 else ""
-        click.echo(f"{found.severity}: {found.code} {found.message}{times}", err=True)
+        click.echo(f"{found.severity}: {found.code} {found.message}{times(found.count)}", err=True)
 
 
 def worst(findings: Iterable[Finding]) -> int:

@@ -1,1 +1,9 @@
 """Requirement profiles minus supply: what the receiver will miss."""
+
+from __future__ import annotations
+
+from bdx.gaps.analysis import Analysis
+from bdx.gaps.profile import Profile, Requirement, load
+from bdx.gaps.result import GapResult, Outcome
+
+__all__ = ["Analysis", "GapResult", "Outcome", "Profile", "Requirement", "load"]

@@ -13,8 +13,8 @@ from bdx.canon import Chunk, Document, Log
 from bdx.errors import BdxError, SourceError, UsageError
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
-from bdx.report.result import SourceSummary, ValidationResult
-from bdx.rules import Checker
+from bdx.pipeline.result import SourceSummary, ValidationResult
+from bdx.rules import Checker, chosen
 from bdx.rules.documents import DocumentCheck
 
 
@@ -38,7 +38,7 @@ def validate(
     summaries: list[SourceSummary] = []
     failures: list[BdxError] = []
     checked = 0
-    Checker(Log(), "", select, ignore)
+    chosen(select, ignore)
     for number, source in enumerate(sources, 1):
         uri = str(source)
         own = Log()
@@ -82,13 +82,11 @@ def _validate_one(opened: Opened, options: ReadOptions, select: Sequence[str], i
 
 
 def _selected(log: Log, select: Sequence[str], ignore: Sequence[str]) -> Log:
-    """Return the log less the findings of drivers and mappings that the user did not select."""
-    if not select and not ignore:
-        return log
-    kept = Log()
-    kept.merge(log)
-    kept.keep(lambda code: (not select or code.startswith(tuple(select))) and not code.startswith(tuple(ignore or ("\0",))))
-    return kept
+    """Return the log less the findings of drivers and mappings that the user did not select; F000 always stays."""
+    if select or ignore:
+        wanted = chosen(select, ignore) | {"F000"}
+        log.keep(wanted.__contains__)
+    return log
 
 
 def _without_path(message: str, uri: str) -> str:

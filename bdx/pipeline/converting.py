@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from bdx import formats, gaps, mapping
-from bdx.canon import Chunk, Finding, Log, Loss
+from bdx.canon import Chunk, Finding, Log, Loss, field_of
 from bdx.errors import BdxError, SinkError, SourceError, UsageError
 from bdx.formats.canonical import WriteOptions
 from bdx.formats.sink import Destination
@@ -130,10 +132,6 @@ def _chunks(opened: Sequence[Opened], options: ReadOptions, target: FormatSpec, 
 
 def _tagged(chunk: Chunk, test_id: str) -> Chunk:
     """Return the chunk with test_id on its time series, needed once several tests share a table."""
-    import pyarrow as pa
-
-    from bdx.canon import field_of
-
     batch = chunk["timeseries"]
     if "test_id" in batch.schema.names:
         return chunk
@@ -170,13 +168,3 @@ def _write(
         raise
     except (OverflowError, RecursionError) as error:
         raise SinkError(f"{target.id} cannot hold the data: {error}") from error
-
-
-def describe(result: ConvertResult) -> list[str]:
-    """Return the lines a person should read after a conversion: rows, losses, the gaps of the target."""
-    lines = [f"{result.destination}: {result.format}, " + ", ".join(f"{rows:,} {name}" for name, rows in result.rows.items() if rows)]
-    lines += [
-        f"loss: {loss.source}: {loss.what} not carried: {loss.why}" + (f" ({loss.count:,}x)" if loss.count > 1 else "")
-        for loss in result.losses
-    ]
-    return lines

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from bdx.pipeline.viewing import ColumnView, InspectResult, TableView
+from bdx.report.words import times
 
 WIDTH = 100
 
@@ -24,8 +25,8 @@ def render(result: InspectResult, color: bool = False) -> str:
         lines += ["", *(_record(view, color) if view.rows <= 2 else _table(view, color))]
     if result.findings or result.losses:
         lines += ["", _strong("oddities", color)]
-        lines += [f"  {f.severity}: {f.code} {f.message}" + (f" ({f.count:,}x)" if f.count > 1 else "") for f in result.findings]
-        lines += [f"  loss: {loss.what} not carried: {loss.why}" + (f" ({loss.count:,}x)" if loss.count > 1 else "") for loss in result.losses]
+        lines += [f"  {found.severity}: {found.code} {found.message}{times(found.count)}" for found in result.findings]
+        lines += [f"  loss: {loss.what} not carried: {loss.why}{times(loss.count)}" for loss in result.losses]
     return "\n".join(lines) + "\n"
 
 

@@ -1,1 +1,7 @@
 """The rule engine: masks and folds over canonical tables, JSON Schema over documents; it never changes data."""
+
+from __future__ import annotations
+
+from bdx.rules.engine import Checker, chosen
+
+__all__ = ["Checker", "chosen"]

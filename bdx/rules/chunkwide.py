@@ -1,0 +1,91 @@
+"""Checks over a chunk: what the rows of one table say about those of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bdx import spec
+from bdx.canon import Chunk
+from bdx.rules.register import Bad, across
+
+
+@across("dangling")
+def dangling(chunk: Chunk, *, tables: tuple[str, ...]) -> Iterator[Bad]:
+    """Yield where a key names no row of a table in `tables` that travels in the same chunk."""
+    for name, batch in chunk.items():
+        for column in spec.table(name).columns:
+            table, _, key = column.references.partition(".")
+            # A parent step may stand in another chunk of the same document.
+            if table not in tables or table not in chunk or table == name or column.name not in batch.schema.names:
+                continue
+            values = batch.column(column.name)
+            known = pc.is_in(values, chunk[table].column(key))
+            yield Bad(name, column.name, pc.and_(pc.is_valid(values), pc.invert(known)), {"target": pa.repeat(table, len(values))})
+
+
+@across("stages_unlike_total")
+def stages_unlike_total(chunk: Chunk, *, share: float, stages: tuple[str, ...]) -> Iterator[Bad]:
+    """Yield total carbon footprints that differ from the sum of their stages by more than a share of the total.
+
+    Judged where a battery gives exactly one total and one value for each of `stages` in one functional unit, category and study;
+    sums are decimal.
+    """
+    rows = chunk.get("carbon_footprint")
+    if rows is None:
+        return
+    wanted = ["battery_key", "functional_unit", "unit_raw", "impact_category", "facility_id"]
+    keys = pc.binary_join_element_wise(*[rows.column(name).fill_null("") for name in wanted], "\x1f")
+    totals: dict[str, list[int]] = {}
+    sums: dict[str, dict[str, Any]] = {}
+    columns = (keys, rows.column("stage"), rows.column("value"))
+    for row, (key, stage, value) in enumerate(zip(*(column.to_pylist() for column in columns), strict=True)):
+        if value is None:
+            continue
+        if stage == "total":
+            totals.setdefault(key, []).append(row)
+            continue
+        parts = sums.setdefault(key, {})
+        # A stage given twice (two plants, two studies) has a name that no list of stages holds: no verdict.
+        parts[stage if stage not in parts else f"{stage} again"] = value
+    bad, found = [False] * rows.num_rows, [""] * rows.num_rows
+    for key, places in totals.items():
+        parts = sums.get(key, {})
+        if len(places) != 1 or not set(stages) <= set(parts) <= {*stages, "other"}:
+            continue
+        total, added = rows.column("value")[places[0]].as_py(), sum(parts.values())
+        bad[places[0]] = abs(float(added - total)) > share * abs(float(total))
+        found[places[0]] = f"{added.normalize():f}"
+    yield Bad("carbon_footprint", "value", pa.array(bad, pa.bool_()), {"added": pa.array(found, pa.string())})
+
+
+@across("parts_heavier")
+def parts_heavier(chunk: Chunk, *, times: float) -> Iterator[Bad]:
+    """Yield batteries whose materials together weigh more than `times` the battery."""
+    batteries, materials = chunk.get("battery"), chunk.get("material")
+    if batteries is None or materials is None:
+        return
+    table = pa.table({"key": materials.column("battery_key"), "mass": materials.column("mass_kg")})
+    sums = table.group_by("key", use_threads=False).aggregate([("mass", "sum")])
+    place = pc.index_in(batteries.column("battery_key"), sums.column("key").combine_chunks())
+    added = sums.column("mass_sum").combine_chunks().take(place)
+    mass = batteries.column("battery_mass_kg")
+    bad = pc.and_(pc.greater(mass, 0), pc.greater(added, pc.multiply(mass, times)))
+    yield Bad("battery", "battery_mass_kg", bad.fill_null(fill_value=False), {"added": added})
+
+
+@across("lonely_items")
+def lonely_items(chunk: Chunk) -> Iterator[Bad]:
+    """Yield items that no step of the chunk made or used and that nothing was measured on."""
+    items, edges = chunk.get("item"), chunk.get("genealogy")
+    if items is None or edges is None:
+        return
+    ids = items.column("item_id")
+    known = [edges.column("input_item_id"), edges.column("output_item_id")]
+    known += [chunk[name].column("item_id") for name in ("process_parameter", "quality_result") if name in chunk]
+    met = pc.is_in(ids, pa.chunked_array(known))
+    made = pc.is_valid(items.column("produced_by_step_run_id"))
+    yield Bad("item", "item_id", pc.invert(pc.or_(met, made)))

@@ -1,0 +1,80 @@
+"""Judgements on which columns a table brought and which keys it brought twice, in constant memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from bdx import spec
+from bdx.rules.register import Hit, fold
+from bdx.rules.view import View
+
+
+@fold("column_missing")
+class ColumnMissing:
+    """Required columns of a sparse table that no batch carried; `unless` columns say that the table is of another kind."""
+
+    def __init__(self, *, instead: tuple[str, ...] = ()) -> None:
+        self._instead = instead
+        self._seen: set[str] = set()
+        self._table = ""
+
+    def feed(self, view: View) -> None:
+        """Note which columns are there."""
+        self._table = view.table
+        self._seen.update(view.names())
+
+    def finish(self) -> Iterator[Hit]:
+        """Yield one hit per column that never came."""
+        if not self._table or self._seen & set(self._instead):
+            return
+        for column in spec.table(self._table).columns:
+            if column.required and column.name not in self._seen:
+                yield Hit(self._table, column.name)
+
+
+@fold("key_again")
+class KeyAgain:
+    """Keys met before, among about the last 2**bits different ones.
+
+    Each key leaves its 64-bit hash in one slot of a table of fixed size; a later key may take the slot over, so a repeat
+    far behind can be missed, never invented.
+    """
+
+    def __init__(self, *, key: str, bits: int) -> None:
+        self._column = key
+        self._slots = np.zeros(1 << bits, dtype=np.uint64)
+        self._mask = np.uint64((1 << bits) - 1)
+        self._hit: Hit | None = None
+
+    def feed(self, view: View) -> None:
+        """Compare each key with what stands in its slot, then leave it there."""
+        keys = view.array(self._column).to_pylist()
+        digests = b"".join(hashlib.blake2b((text or "").encode(), digest_size=8).digest() for text in keys)
+        hashes = np.frombuffer(digests, dtype="<u8").astype(np.uint64) | np.uint64(1)
+        slots = (hashes >> np.uint64(1)) & self._mask
+        order = np.argsort(slots, kind="stable")
+        before = self._slots[slots[order]]
+        same_slot = np.flatnonzero(slots[order][1:] == slots[order][:-1]) + 1
+        before[same_slot] = hashes[order][same_slot - 1]
+        again = np.zeros(len(keys), dtype=bool)
+        again[order] = before == hashes[order]
+        again &= np.array([text is not None for text in keys])
+        self._slots[slots[order]] = hashes[order]
+        for place in np.flatnonzero(again):
+            self._note(view, int(place), keys[place])
+
+    def finish(self) -> Iterator[Hit]:
+        """Yield one hit for all repeats."""
+        if self._hit:
+            yield self._hit
+
+    def _note(self, view: View, place: int, key: str | None) -> None:
+        row = view.first + place
+        if self._hit is None:
+            self._hit = Hit(view.table, self._column, row, 0, key or "")
+        self._hit.count += 1
+        if len(self._hit.examples) < 5:
+            self._hit.examples.append(row)

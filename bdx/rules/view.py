@@ -1,0 +1,157 @@
+"""One batch of one table with the row before each row, as Arrow arrays and float arrays made once and shared by all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bdx import canon, spec
+from bdx.errors import MappingError
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Span = tuple[float, float]
+"""Smallest and largest value of a batch, nulls and NaN left out; inf, -inf where there is none."""
+
+GROUP = "test_id"
+"""A row of another test has no row before it."""
+
+
+class View:
+    """A batch seen by rules. `first` is the index of its first row within the table of the source.
+
+    `last` is the view of the batch before, cut to its last row; None where there was none. Columns that are not canonical
+    (`extra_...`) are not seen.
+    """
+
+    def __init__(self, table: str, batch: pa.RecordBatch, first: int, last: View | None) -> None:
+        self.table = table
+        self.first = first
+        self.rows = batch.num_rows
+        self._batch = batch
+        known = spec.table(table).by_name
+        self._index = {name: number for number, name in enumerate(batch.schema.names) if name in known}
+        self._last = last
+        self._memo: dict[tuple[str, str], Any] = {}
+        self._same = self._same_test()
+
+    def has(self, name: str) -> bool:
+        """Say whether the batch carries a column."""
+        return name in self._index
+
+    def names(self) -> Iterable[str]:
+        """Return the names of the columns the batch carries."""
+        return self._index
+
+    def array(self, name: str) -> pa.Array:
+        """Return a column in its canonical type.
+
+        Raises: MappingError where the batch holds another type that does not convert.
+        """
+        key = ("array", name)
+        if key not in self._memo:
+            found = self._batch.column(self._index[name])
+            wanted = canon.TYPES[spec.table(self.table).column(name).type]
+            if found.type != wanted:
+                try:
+                    found = found.cast(wanted)
+                except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                    raise MappingError(f"{self.table}.{name} is {found.type}, expected {wanted}") from error
+            self._memo[key] = found
+        return self._memo[key]
+
+    def before(self, name: str) -> pa.Array:
+        """Return for each row the value of the row before it; null at the first row of a test."""
+        key = ("before", name)
+        if key not in self._memo:
+            found = self._shift(name)
+            self._memo[key] = found if self._same is None else pc.if_else(self._same, found, None)
+        return self._memo[key]
+
+    def floats(self, name: str) -> Floats:
+        """Return a column as float64, NaN for null; times in seconds."""
+        key = ("floats", name)
+        if key not in self._memo:
+            self._memo[key] = _floats(self.array(name))
+        return self._memo[key]  # type: ignore[no-any-return]
+
+    def floats_before(self, name: str) -> Floats:
+        """Return for each row the float of the row before it; NaN at the first row of a test."""
+        key = ("floats_before", name)
+        if key not in self._memo:
+            found = np.empty(self.rows)
+            found[1:] = self.floats(name)[:-1]
+            found[0] = self._last.floats(name)[0] if self._last is not None and self._last.has(name) else np.nan
+            if self._same is not None:
+                found[~_bools(self._same)] = np.nan
+            self._memo[key] = found
+        return self._memo[key]  # type: ignore[no-any-return]
+
+    def span(self, name: str) -> Span:
+        """Return the smallest and largest value of a numeric column."""
+        key = ("span", name)
+        if key not in self._memo:
+            found = pc.min_max(self.array(name))
+            low, high = found["min"].as_py(), found["max"].as_py()
+            self._memo[key] = (float("inf"), float("-inf")) if low is None else (float(low), float(high))
+        return self._memo[key]  # type: ignore[no-any-return]
+
+    def changed(self, *names: str) -> Any:
+        """Return a bool array, True where a row differs from the row before it in one of the columns that are present.
+
+        The first row of a test counts as changed.
+        """
+        key = ("changed", ",".join(names))
+        if key not in self._memo:
+            found = np.zeros(self.rows, dtype=bool)
+            present = [name for name in names if self.has(name)]
+            for name in present:
+                same = pc.equal(self.array(name), self.before(name))
+                both_null = pc.and_(pc.is_null(self.array(name)), pc.is_null(self.before(name)))
+                found |= ~_bools(pc.or_kleene(same, both_null))
+            found |= self.fresh()
+            self._memo[key] = found
+        return self._memo[key]
+
+    def fresh(self) -> Any:
+        """Return a bool array, True at the first row of a test."""
+        found = np.zeros(self.rows, dtype=bool) if self._same is None else ~_bools(self._same)
+        if self.first == 0:
+            found[0] = True
+        return found
+
+    def tail(self) -> View:
+        """Return the last row alone, holding on to nothing else of the batch."""
+        end = self.rows - 1
+        return View(self.table, self._batch.take(pa.array([end])), self.first + end, None)
+
+    def _same_test(self) -> pa.Array | None:
+        """Return where a row belongs to the test of the row before it; None where that holds for every row but the very first."""
+        if not self.has(GROUP):
+            return None
+        tests = self.array(GROUP)
+        last = self._last.array(GROUP)[0] if self._last is not None and self._last.has(GROUP) else None
+        if len(pc.unique(tests)) == 1 and (last is None or last.equals(tests[0])):
+            return None
+        return pc.equal(tests, self._shift(GROUP)).fill_null(fill_value=False)
+
+    def _shift(self, name: str) -> pa.Array:
+        values = self.array(name)
+        last = self._last.array(name) if self._last is not None and self._last.has(name) else pa.nulls(1, values.type)
+        return pa.concat_arrays([last, values[:-1]])
+
+
+def _floats(values: pa.Array) -> Floats:
+    if pa.types.is_timestamp(values.type):
+        seconds = _floats(values.cast(pa.int64()))
+        return seconds / 1e6
+    if not pa.types.is_float64(values.type):
+        values = values.cast(pa.float64(), safe=False)
+    return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _bools(values: pa.Array) -> Any:
+    return values.fill_null(fill_value=False).to_numpy(zero_copy_only=False)
