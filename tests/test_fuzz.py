@@ -9,7 +9,7 @@ from bdx.errors import BdxError
 from bdx.pipeline.reading import ReadOptions, chunks, open_source
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
-INPUTS = sorted(p for p in [*FIXTURES.glob("formats/*/*/input.*"), *FIXTURES.glob("world/*")] if p.is_file())
+INPUTS = sorted(p for p in [*FIXTURES.glob("formats/*/*/input.*"), *FIXTURES.glob("world/*")] if p.is_file() and p.stat().st_size)
 ROUNDS = 24
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 
 import click
 
@@ -28,4 +27,4 @@ def command(left: str, right: str, assume_tz: str | None, form: str) -> None:
     result = diff(left, right, assume_tz=assume_tz)
     options.emit(diff_text.render(result) if form == "text" else diff_text.render_json(result))
     if result.differences:
-        sys.exit(1)
+        click.get_current_context().exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import date
 
 import click
@@ -65,4 +64,4 @@ def command(
     text = gaps_text.render(result, color=color) if form == "text" else gaps_json.render(result)
     options.write_text(destination, text)
     if result.has_gaps and not exit_zero:
-        sys.exit(1)
+        click.get_current_context().exit(1)

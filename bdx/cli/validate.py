@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 
 import click
 
@@ -56,6 +55,6 @@ def command(
     )
     options.write_text(destination, report.render(form, result, color=form == "text" and destination == "-" and options.colour()))
     if result.failures:
-        sys.exit(max(error.exit_code for error in result.failures))
+        click.get_current_context().exit(max(error.exit_code for error in result.failures))
     if not exit_zero and options.worst(result.findings) >= SEVERITIES.index(fail_on):
-        sys.exit(1)
+        click.get_current_context().exit(1)

@@ -72,9 +72,10 @@ def convert(
         analysis = gaps.Analysis(target.raw["profile"], category=None, as_of=None, tier=None)
     stream = _count(stream, result, progress, analysis)
     as_folder = target.id == "dataset"
+    lines = str(destination).endswith((".jsonl", ".ndjson"))
     with ExitStack() as stack:
         sink = stack.enter_context(Destination(str(destination), force=force, folder=as_folder, sources=uris))
-        _write(stream, sink, target, log, table, strict, lines=str(destination).endswith((".jsonl", ".ndjson")), source=uris[0])
+        _write(stream, sink, target, log, table, strict, lines=lines, source=uris[0] if len(uris) == 1 else "merged record")
         for item in opened:
             log.merge(item.log, item.uri)
         if not any(result.rows.values()) and not any(item.format.world == "canonical" for item in opened):

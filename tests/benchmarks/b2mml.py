@@ -137,7 +137,7 @@ def main() -> None:
             bare(Path(path))
         else:
             whole(Path(path), Path(folder))
-        print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # noqa: T201
+        print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -146,8 +146,8 @@ def main() -> None:
         runs = {part: [measure(part, path, folder) for _ in range(3)] for part in ("bare", "whole")}
     times = {part: min(seconds for seconds, _ in found) for part, found in runs.items()}
     peak = max(megabytes for _, megabytes in runs["whole"])
-    print(f"{given.megabytes:g} MB, {count:,} segments: bare {times['bare']:.2f} s, to Parquet {times['whole']:.2f} s")  # noqa: T201
-    print(f"ratio {times['whole'] / times['bare']:.2f} (budget 3), peak {peak:.0f} MB (budget 150)")  # noqa: T201
+    print(f"{given.megabytes:g} MB, {count:,} segments: bare {times['bare']:.2f} s, to Parquet {times['whole']:.2f} s")
+    print(f"ratio {times['whole'] / times['bare']:.2f} (budget 3), peak {peak:.0f} MB (budget 150)")
 
 
 if __name__ == "__main__":

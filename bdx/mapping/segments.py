@@ -1,0 +1,286 @@
+"""ISA-95 segment responses -> process steps with their parameters, items, genealogy, results and equipment."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from bdx import canon
+from bdx.canon import Chunk, Document, Part
+from bdx.errors import SpecError
+from bdx.mapping import Context, vocabulary
+from bdx.mapping.segment_materials import Materials
+from bdx.mapping.segment_nodes import Node, Nodes, first, many
+from bdx.mapping.segment_results import Results
+from bdx.mapping.segment_rows import Run
+from bdx.spec import Facts
+
+DOCUMENTS = 1_024
+"""Documents mapped in one go."""
+CHUNK_SHARE = 8
+"""A chunk is closed once its longest table has this share of the largest allowed batch; memory stays flat."""
+
+_LEAVES = frozenset(
+    (
+        "ID",
+        "Description",
+        "ActualStartTime",
+        "ActualEndTime",
+        "OperationsType",
+        "ProcessSegmentID",
+        "OperationsRequestID",
+        "OperationsDefinitionID",
+        "SegmentState",
+    )
+)
+_INNER = frozenset(("SegmentData", "EquipmentActual", "HierarchyScope", "TestResult"))
+_NEAREST = frozenset(("OperationsRequestID", "OperationsDefinitionID", "OperationsType"))
+_SCOPE = frozenset(("HierarchyScope",))
+_NOTHING: frozenset[str] = frozenset()
+_CARRIED = {"message": _NOTHING, "performance": _NEAREST, "response": _NEAREST | {"ID"}}
+
+
+def to_canonical(parts: Iterable[Part], facts: Facts, context: Context) -> Iterator[Chunk]:
+    """Yield chunks of process_step, process_parameter, item, genealogy, quality_result and equipment.
+
+    One row of `item` per identifier: at its first mention, and once more where a later step is found to have produced
+    it; the two never contradict. What a mapping of rows cannot say stands in `extra` under the path of its element.
+    """
+    run = Run(facts, context)
+    steps = _Steps(run)
+    waiting = iter(parts)
+    try:
+        while _some(waiting, steps):
+            if run.longest() * CHUNK_SHARE >= canon.BATCH_ROWS:
+                yield from run.chunks()
+        yield from run.chunks()
+    finally:
+        run.tell()
+
+
+def _some(parts: Iterator[Part], steps: _Steps) -> bool:
+    """Map the next few documents; says whether there may be more.
+
+    The cyclic garbage collector rests meanwhile: it would walk every element alive again and again and find nothing.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        taken = 0
+        for part in islice(parts, DOCUMENTS):
+            if not isinstance(part, Document):
+                raise SpecError(f"mapping 'segments' takes documents, not the table '{part.name}'")
+            steps.take(part)
+            taken += 1
+        return taken == DOCUMENTS
+    finally:
+        if collects:
+            gc.enable()
+
+
+@dataclass(slots=True)
+class _Around:
+    """What the levels around a segment say: the same for all steps of one response."""
+
+    message: Node | None = None
+    performance: Node | None = None
+    response: Node | None = None
+    order: str | None = None
+    response_id: str | None = None
+    product: str | None = None
+    type: str | None = None
+    place: tuple[str | None, str | None] = (None, None)
+
+
+class _Steps:
+    """Turns one segment response after the other into rows."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.nodes: Nodes = run.nodes
+        self.values = run.values
+        self.results = Results(run)
+        self.materials = Materials(run, self.results)
+        self.inner = _INNER | set(run.facts["material"])
+        self.around = _Around()
+        self.pending: dict[int, str] = {}
+
+    def take(self, part: Document) -> None:
+        """Add the rows of one segment response."""
+        unit, run, values, locator = part.value, self.run, self.values, part.locator
+        run.locator = locator
+        if part.name != "SegmentResponse":
+            values.remarks.note("M057", "process_step", "", unit["element"], locator)
+            return
+        extra: dict[str, Any] = {}
+        segment = self.nodes.named(unit["segment"])
+        if unit["response"] is not self.around.response or unit["performance"] is not self.around.performance:
+            self.around = self._around(unit, extra)
+        around = self.around
+        step_id = self._step_id(segment, unit["ordinal"])
+        parent = self.nodes.named(unit["parent"]["said"]) if unit["parent"] else None
+        parent_id = self._parent_id(parent, unit["parent"]["ordinal"]) if parent is not None else None
+        step, name = self._step(segment, extra)
+        started_raw, ended_raw = first(segment, "ActualStartTime"), first(segment, "ActualEndTime")
+        started, start_basis = values.time(started_raw, "process_step", "started_at", locator)
+        ended, end_basis = values.time(ended_raw, "process_step", "ended_at", locator)
+        run.open_step(step_id, step, ended)
+        levels = (segment, parent) if parent else (segment,)
+        site, place = self._place(levels) or around.place
+        if "SegmentData" in segment:
+            self.results.parameters(many(segment, "SegmentData"), "SegmentData", "actual", None, "")
+        if "TestResult" in segment:
+            self.results.results(many(segment, "TestResult"), None)
+        equipment = self._equipment(segment, place, extra)
+        amounts = self.materials.take(segment, extra)
+        self.nodes.leftover(segment, _LEAVES, self.inner, "", extra)
+        for element, nodes in unit["after"].items():
+            for node in nodes:
+                self.nodes.leftover(node, _NOTHING, _NOTHING, f"after {element}/", extra)
+        run.rows["process_step"].append(
+            (
+                *(step_id, parent_id, step.code, name, unit["ordinal"]),
+                *(self._nearest(levels, "OperationsRequestID") or around.order, around.response_id),
+                *(self._nearest(levels, "OperationsDefinitionID") or around.product, equipment, site, started, ended),
+                *(_basis(start_basis, end_basis), started_raw, ended_raw, self._state(segment, extra), self._type(levels) or around.type),
+                *(*amounts, locator, canon.dumps(extra) if extra else None),
+            )
+        )
+
+    def _around(self, unit: dict[str, Any], extra: dict[str, Any]) -> _Around:
+        """Return what response and performance say of all their steps; the first of those carries what no column takes."""
+        for level in ("message", "performance", "response"):
+            if unit[level] is not getattr(self.around, level):
+                self.nodes.leftover(unit[level], _CARRIED[level], _SCOPE, f"{level}/", extra)
+        levels = self.nodes.named(unit["response"]), self.nodes.named(unit["performance"])
+        return _Around(
+            message=unit["message"],
+            performance=unit["performance"],
+            response=unit["response"],
+            order=self._nearest(levels, "OperationsRequestID"),
+            response_id=self.values.identifier(first(levels[0], "ID"), "process_step", "response_id", self.run.locator),
+            product=self._nearest(levels, "OperationsDefinitionID"),
+            type=self._type(levels),
+            place=self._place(levels) or (None, None),
+        )
+
+    def _step_id(self, segment: Node, ordinal: int) -> str:
+        """Return the step's identifier: its ID, made unique within the source by its ordinal, or made of the ordinal alone."""
+        known = self.pending.pop(ordinal, None)
+        return known if known is not None else self._new_id(segment, ordinal)
+
+    def _new_id(self, segment: Node, ordinal: int) -> str:
+        run = self.run
+        stated = self.values.identifier(first(segment, "ID"), "process_step", "step_run_id", run.locator)
+        if stated is None:
+            self.values.remarks.note("M052", "process_step", "step_run_id", "", run.locator)
+            return f"{run.context.source_id}:segment-{ordinal}"
+        if run.seen_steps.add(stated):
+            return stated
+        self.values.remarks.note("M051", "process_step", "step_run_id", stated, run.locator)
+        return f"{stated}#{ordinal}"
+
+    def _parent_id(self, parent: Node, ordinal: int) -> str:
+        """Return the identifier of the segment around this one, whose own row follows."""
+        if ordinal not in self.pending:
+            self.pending[ordinal] = self._new_id(parent, ordinal)
+        return self.pending[ordinal]
+
+    def _step(self, segment: Node, extra: dict[str, Any]) -> tuple[vocabulary.Step, str | None]:
+        """Return the canonical step and the words it was found by."""
+        description = first(segment, "Description")
+        names = [name for name in (first(segment, "ProcessSegmentID"), description, first(segment, "ID")) if name and name.strip()]
+        for name in names:
+            step = vocabulary.step(name)
+            if step is not None:
+                break
+        else:
+            step, name = vocabulary.UNKNOWN_STEP, names[0] if names else ""
+            self.values.remarks.note("M040", "process_step", "step_code", name, self.run.locator)
+        if description and description != name:
+            extra["Description"] = description.strip()
+        stated = first(segment, "ProcessSegmentID")
+        if stated and stated != name:
+            extra["ProcessSegmentID"] = stated.strip()
+        return step, name.strip() or None
+
+    def _nearest(self, levels: tuple[Node, ...], name: str) -> str | None:
+        for node in levels:
+            if name in node:
+                found = self.values.identifier(first(node, name), "process_step", name, self.run.locator)
+                if found:
+                    return found
+        return None
+
+    def _type(self, levels: tuple[Node, ...]) -> str | None:
+        for node in levels:
+            if "OperationsType" in node:
+                return self.run.word("types", first(node, "OperationsType"), "process_step", "step_type", "other")
+        return None
+
+    def _state(self, segment: Node, extra: dict[str, Any]) -> str | None:
+        raw = first(segment, "SegmentState")
+        state = self.run.word("states", raw, "process_step", "state", "other")
+        if state == "other" and raw:
+            extra["SegmentState"] = raw.strip()
+        return state
+
+    def _place(self, levels: tuple[Node, ...]) -> tuple[str | None, str | None] | None:
+        """Return the site and the innermost place of the nearest hierarchy scope, if any; its places become equipment."""
+        scope = next((many(node, "HierarchyScope")[0] for node in levels if "HierarchyScope" in node), None)
+        if scope is None:
+            return None
+        site = place = None
+        while isinstance(scope, dict):
+            node = self.nodes.named(scope)
+            here = self.values.identifier(first(node, "EquipmentID"), "equipment", "equipment_id", self.run.locator)
+            level = (first(node, "EquipmentElementLevel") or "").strip()
+            if here:
+                self.run.add_equipment(here, place, level or None, None, None, None)
+                place = here
+                if level.casefold() == "site":
+                    site = here
+            scope = next(iter(many(node, "HierarchyScope")), None)
+        return site, place
+
+    def _equipment(self, segment: Node, place: str | None, extra: dict[str, Any]) -> str | None:
+        """Return the first equipment used; adds all of it, with its properties."""
+        found: str | None = None
+        waiting = [(node, place) for node in reversed(many(segment, "EquipmentActual"))]
+        while waiting:
+            raw, parent = waiting.pop()
+            node = self.nodes.named(raw) if isinstance(raw, dict) else {"EquipmentID": raw}
+            here = self.values.identifier(first(node, "EquipmentID"), "equipment", "equipment_id", self.run.locator)
+            rest: dict[str, Any] = {}
+            self.nodes.leftover(node, _EQUIPMENT_LEAVES, _EQUIPMENT_MANY, "", rest)
+            if here:
+                kind = self.values.identifier(first(node, "EquipmentClassID"), "equipment", "class_id", self.run.locator)
+                if not self.run.add_equipment(here, parent, None, kind, first(node, "Description"), rest) and rest:
+                    extra[f"EquipmentActual[{here}]"] = rest
+                if found is None:
+                    found = here
+                else:
+                    extra.setdefault("EquipmentActual", []).append(here)
+            elif node:
+                extra.setdefault("EquipmentActual", []).append(raw)
+            if "EquipmentActualProperty" in node:
+                self.results.parameters(many(node, "EquipmentActualProperty"), "EquipmentActualProperty", "actual", None, here or "")
+            if "TestResult" in node:
+                self.results.results(many(node, "TestResult"), None, {"EquipmentID": here} if here else None)
+            waiting.extend((child, here or parent) for child in reversed(many(node, "EquipmentActual")))
+        return found
+
+
+_EQUIPMENT_LEAVES = frozenset(("ID", "EquipmentID", "EquipmentClassID", "Description"))
+_EQUIPMENT_MANY = frozenset(("EquipmentActualProperty", "EquipmentActual", "TestResult"))
+
+
+def _basis(*found: str | None) -> str | None:
+    """Return the weakest of the bases that times of one row have."""
+    for basis in ("unknown", "date_only", "assumed", "offset"):
+        if basis in found:
+            return basis
+    return None

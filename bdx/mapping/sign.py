@@ -1,0 +1,141 @@
+"""The sign of current, established from the rows themselves: charge positive whatever the instrument wrote.
+
+Evidence is the first row in a charge state, and the first in a discharge state, whose |I| is at least 1 % of the largest |I|
+up to that row. A negative value in a discharge state means a signed column, a positive one an unsigned column (the state gives the sign)
+or, together with a negative value in a charge state, a discharge-positive column. Each row is corrected by the evidence up to and
+including that row, so the result does not depend on how rows are batched.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bdx.canon import Log
+from bdx.mapping.names import fold
+from bdx.spec import Facts
+
+Floats = npt.NDArray[np.float64]
+
+_STRONG = 0.01
+_MAX_WORDS = 50
+_IDLE, _CHARGE, _DISCHARGE = 0, 1, -1
+
+
+class SignOfCurrent:
+    """Corrects columns that follow the direction of current, and says at the end how the sign was established."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._known = facts.get("known", "")
+        self._classes: dict[str, int] = {}
+        for key, value in (("idle", _IDLE), ("charge", _CHARGE), ("discharge", _DISCHARGE)):
+            self._classes.update({fold(word): value for word in facts.get(key, ())})
+        self._charge = 0
+        self._discharge = 0
+        self._largest = 0.0
+        self._rows = 0
+        self._contrary = 0
+        self._first_contrary: int | None = None
+        self._strange: dict[str, int] = {}
+
+    def factors(self, current: pa.Array, states: pa.Array | None) -> Floats | None:
+        """Return what each row of this batch is multiplied by (1 or -1), or None where nothing changes."""
+        if self._known:
+            return np.full(len(current), -1.0) if self._known == "reversed" else None
+        values = np.nan_to_num(current.to_numpy(zero_copy_only=False))
+        size = np.abs(values)
+        largest = np.maximum(np.maximum.accumulate(size), self._largest) if len(size) else size
+        strong = (size > 0) & (size >= _STRONG * largest)
+        classes = self._classify(states, strong, len(values))
+        factors = self._apply_evidence(values, classes, strong)
+        self._count_contrary(values if factors is None else values * factors, classes, strong)
+        self._largest = float(largest[-1]) if len(size) else self._largest
+        self._rows += len(values)
+        return factors
+
+    @property
+    def verdict(self) -> str:
+        """How the sign was established: signed, state, reversed or unproven."""
+        if self._known:
+            return str(self._known)
+        if self._charge < 0 and self._discharge >= 0:
+            return "reversed"
+        if self._discharge > 0 or (self._charge < 0 and self._discharge < 0):
+            return "state"
+        return "signed" if self._charge or self._discharge else "unproven"
+
+    def report(self, log: Log, source: str) -> None:
+        """Log what stays doubtful; a column of zeros only is no doubt."""
+        place: dict[str, Any] = {"source": source, "table": "timeseries", "column": "current_ampere"}
+        if self.verdict == "unproven" and self._largest > 0:
+            log.find("M020", **place)
+        if self._contrary:
+            log.find("M021", **place, row=self._first_contrary, count=self._contrary)
+        if self.verdict == "state" and self._strange:
+            log.find("M022", **place, count=sum(self._strange.values()), value=", ".join(self._strange))
+
+    def _classify(self, states: pa.Array | None, strong: npt.NDArray[np.bool_], rows: int) -> npt.NDArray[np.int8]:
+        """Return per row whether the instrument charged (1), discharged (-1) or did neither or something unknown (0)."""
+        if states is None:
+            return np.zeros(rows, np.int8)
+        coded = states if pa.types.is_dictionary(states.type) else pc.dictionary_encode(states)
+        words = [fold(word or "") for word in coded.dictionary.to_pylist()]
+        codes = coded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
+        for index, word in enumerate(words):
+            if word and word not in self._classes and (word in self._strange or len(self._strange) < _MAX_WORDS):
+                count = int(np.count_nonzero((codes == index) & strong))
+                if count:
+                    self._strange[word] = self._strange.get(word, 0) + count
+        table = np.array([*(self._classes.get(word, _IDLE) for word in words), _IDLE], np.int8)
+        found: npt.NDArray[np.int8] = table[codes]
+        return found
+
+    def _apply_evidence(self, values: Floats, classes: npt.NDArray[np.int8], strong: npt.NDArray[np.bool_]) -> Floats | None:
+        """Return the factor of each row; evidence met on the way changes it from its own row on."""
+        events: list[tuple[int, int, int]] = []
+        for kind, known in ((_CHARGE, self._charge), (_DISCHARGE, self._discharge)):
+            if not known:
+                first = _first(strong & (classes == kind))
+                if first is not None:
+                    events.append((first, kind, 1 if values[first] > 0 else -1))
+        factors = np.ones(len(values))
+        start = 0
+        for row, kind, sign in [*sorted(events), (len(values), 0, 0)]:
+            factors[start:row] = self._rule()[classes[start:row]]
+            start = row
+            if kind == _CHARGE:
+                self._charge = sign
+            elif kind == _DISCHARGE:
+                self._discharge = sign
+        return None if (factors == 1.0).all() else factors
+
+    def _rule(self) -> Floats:
+        """Return the factors by class, indexed 0 idle, 1 charge, -1 discharge."""
+        verdict = self.verdict
+        if verdict == "state":
+            return np.array([1.0, self._charge or 1, -self._discharge])
+        return np.full(3, -1.0 if verdict == "reversed" else 1.0)
+
+    def _count_contrary(self, values: Floats, classes: npt.NDArray[np.int8], strong: npt.NDArray[np.bool_]) -> None:
+        against = strong & (values * classes < 0)
+        count = int(np.count_nonzero(against))
+        if count:
+            self._contrary += count
+            if self._first_contrary is None:
+                self._first_contrary = self._rows + int(np.argmax(against))
+
+
+def turn(array: pa.Array, factors: Floats | None) -> pa.Array:
+    """Return the float64 values with their sign corrected; zero stays plain zero."""
+    if factors is None:
+        return array
+    return pc.add(pc.multiply(array, pa.array(factors)), 0.0)
+
+
+def _first(mask: Any) -> int | None:
+    index = int(np.argmax(mask)) if len(mask) else 0
+    return index if len(mask) and mask[index] else None
