@@ -47,7 +47,6 @@ def test_text_says_path_code_name_severity_message_count_and_rows() -> None:
     assert lines[0] == f"data/test.csv: T001 time-goes-back error: {fault} (2 times, rows 5, 11)"
     zone = "data/test.csv: P009 zone-missing warning: times have no zone at row 0 (SR-1) (1 steps); give one with --assume-tz (line 7)"
     assert zone in lines
-    assert "data/test.csv: not carried: column Comment: no canonical home (20 times)" in lines
     assert "ok.csv: nothing found (neware-csv; rows: timeseries 1,200)" in lines
     assert lines[-2] == "2 errors, 3 warnings, 1 info in 3 sources; 1,234 values checked"
     assert lines[-1] == "`bdx rules T001` explains a code"

@@ -98,7 +98,7 @@ def _text(value: Any, limit: int = 60) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.7g}"
+        return f"{value:.7g}" if abs(value) < 1e6 else f"{value:,.2f}".removesuffix(".00")
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from bdx.canon import Finding, Loss
+from bdx.canon import Finding
 from bdx.pipeline.result import SourceSummary, ValidationResult
 from bdx.report.words import name_of, plural
 
-LOSSES_SHOWN = 5
 _COLORS = {"error": "31", "warning": "33", "info": "36"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -22,7 +21,6 @@ def render(result: ValidationResult, *, color: bool = False) -> str:
         lines += [_line(finding, color=color) for finding in findings]
         if not findings:
             lines.append(f"{_paint(plain(uri), '1', color=color)}: nothing found{_held(summaries.get(uri))}")
-        lines += _losses(uri, [loss for loss in result.losses if loss.source == uri])
     counts = ", ".join(plural(count, severity) if severity != "info" else f"{count:,} info" for severity, count in result.counts.items())
     lines.append(f"{counts} in {plural(len(result.uris()), 'source')}; {plural(result.checked, 'value')} checked")
     if result.findings:
@@ -39,12 +37,13 @@ def plain(text: str) -> str:
 def _line(finding: Finding, *, color: bool) -> str:
     source = _paint(plain(finding.source), "1", color=color)
     severity = _paint(finding.severity, _COLORS[finding.severity], color=color)
-    return f"{source}: {finding.code} {name_of(finding.code)} {severity}: {plain(finding.message)}{_where(finding)}"
+    message = plain(finding.message.removeprefix(f"{finding.source}: "))
+    return f"{source}: {finding.code} {name_of(finding.code)} {severity}: {message}{_where(finding)}"
 
 
 def _where(finding: Finding) -> str:
     """Return how often and where, as in " (12 times, rows 3, 4, 5, 6, 7 ...)"."""
-    parts = [plain(finding.locator)] if finding.locator else []
+    parts = [plain(finding.locator)] if finding.locator and finding.locator not in finding.message else []
     if finding.count > 1:
         rows = ", ".join(str(row) for row in finding.examples)
         more = " ..." if finding.count > len(finding.examples) else ""
@@ -57,17 +56,6 @@ def _held(summary: SourceSummary | None) -> str:
         return ""
     rows = ", ".join(f"{table} {count:,}" for table, count in summary.rows.items())
     return f" ({summary.format}{'; rows: ' + rows if rows else ''})"
-
-
-def _losses(uri: str, losses: list[Loss]) -> list[str]:
-    lines = [f"{plain(uri)}: not carried: {plain(loss.what)}: {plain(loss.why)}" + _times(loss.count) for loss in losses[:LOSSES_SHOWN]]
-    if len(losses) > LOSSES_SHOWN:
-        lines.append(f"{plain(uri)}: not carried: {len(losses) - LOSSES_SHOWN} more kinds")
-    return lines
-
-
-def _times(count: int) -> str:
-    return f" ({count:,} times)" if count > 1 else ""
 
 
 def _first_code(result: ValidationResult) -> str:
