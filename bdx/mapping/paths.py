@@ -1,0 +1,46 @@
+"""Documents <-> canonical tables by one description of paths, compiled once for both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bdx.canon import Chunk, Part
+from bdx.errors import UsageError
+from bdx.mapping import Context
+from bdx.mapping.paths_plan import plan
+from bdx.mapping.paths_read import to_chunks
+from bdx.mapping.paths_write import to_documents
+from bdx.mapping.transforms_base import Options
+from bdx.spec import Facts
+
+
+def to_canonical(parts: Iterable[Part], facts: Facts, context: Context) -> Iterator[Chunk]:
+    """Yield chunks of documents: one row of `battery` each, their children, and what has no column in `extra`.
+
+    A document read here and written by the same mapping is equal as JSON. A raw value without canonical meaning is null
+    in its column, kept in `extra`, and a finding.
+    """
+    return to_chunks(parts, facts["format"], context, _options(context))
+
+
+def from_canonical(chunks: Iterable[Chunk], facts: Facts, context: Context) -> Iterator[Part]:
+    """Yield one document per row of `battery`; nothing is invented, and what has no place goes to `context.log.lose`."""
+    return to_documents(chunks, facts["format"], context, _options(context))
+
+
+def supplies(name: str) -> frozenset[str]:
+    """Return the columns, as "table.column", that a model of this mapping has a place for."""
+    facts = plan(name, Options())
+    return frozenset(f"{table}.{column}" for table in facts.tables for column in facts.columns(table))
+
+
+def _options(context: Context) -> Options:
+    zone = context.options.get("assume_tz") or ""
+    if zone:
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise UsageError(f"no time zone '{zone}'; give an IANA name such as Europe/Berlin") from error
+    return Options(zone, context.options.get("language") or "")

@@ -1,0 +1,205 @@
+"""Generates the source of a plan's reader: straight code over dicts that makes one row per scope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bdx.mapping.paths_nodes import Constant, Copy, Group, Leaf
+from bdx.mapping.paths_quantity import Quantity, UnitOf
+from bdx.mapping.paths_source import Source
+from bdx.mapping.paths_tree import First, Object, Plan, Rows, Scope, run_columns
+
+_LARGE = 2**53
+"""Whole numbers below this are floats without loss."""
+
+
+def _variable(column: str) -> str:
+    return f"v_{column}"
+
+
+class ReaderSource(Source):
+    """Source of `make(run, appends)`, which returns the function that reads one document into rows."""
+
+    def __init__(self, facts: Plan) -> None:
+        super().__init__()
+        self.plan = facts
+        self.line(0, "def make(run, appends):")
+        for number, table in enumerate(facts.tables):
+            self.line(1, f"row_{table} = appends[{number}]")
+        self.line(1, "shape = run.shape; many = run.many; notes_of = run.notes_of; begin = run.begin; link = run.link")
+        for scope in reversed(facts.scopes):
+            self._scope(scope)
+        self.line(1, "return read_0")
+
+    def text(self) -> str:
+        """Return the whole source."""
+        return "\n".join(self.lines) + "\n"
+
+    def _scope(self, scope: Scope) -> None:
+        main = scope.number == 0
+        arguments = "d, _key=None, base=''" if main else "d, key, base, mark" + "".join(f", {_variable(c)}" for c in scope.parameters)
+        self.line(1, f"def read_{scope.number}({arguments}):")
+        self.line(2, "X = {}" if main else "X = {} if mark is None else {'#': mark}")
+        own = [column for column in scope.columns if column not in scope.parameters]
+        if own:
+            self.line(2, " = ".join(map(_variable, own)) + " = None")
+        copies = [node for node in scope.nodes.values() if isinstance(node, Copy)]
+        later = [f"r{place.number}" for place in scope.places] + [f"z{scope.number}_{i}" for i in range(len(copies))]
+        if later:
+            self.line(2, " = ".join(later) + " = M")
+        self._copies = {id(node): f"z{scope.number}_{i}" for i, node in enumerate(copies)}
+        if isinstance(scope.root, Object):
+            self._object_body(scope, scope.root, "d", 2)
+        else:
+            self._value(scope, scope.root, "d", 2)
+        for node in copies:
+            name, value = self._copies[id(node)], _variable(node.first.column)
+            self.line(2, f"if {name} is not M: {value} = {self.bind('compare', node.compare)}({name}, {value}, X, run, base)")
+            self.line(2, f"elif {value} is not None: X.setdefault('-', []).append({node.pointer!r})")
+        if main:
+            self.line(2, "key = " + " or ".join(map(_variable, self.plan.key)) + " or run.number_key()")
+            self.line(2, "begin(key)")
+        for place in scope.places:
+            self._place(place)
+        self._misplaced(scope)
+        cells = {"battery_key": "key", "source_id": "run.source_id", "locator": "run.locator"}
+        held = {**{c: _variable(c) for c in (*scope.columns, *scope.parameters)}, **(cells if main else {"battery_key": "key"})}
+        columns = run_columns(self.plan, scope.table)
+        body = ", ".join(held.get(column, "None") for column in columns[:-1])
+        self.line(2, f"row_{scope.table}(({body}, notes_of(X) if X else None))")
+
+    def _misplaced(self, scope: Scope) -> None:
+        """A row that its values would put at an earlier place notes the place it came from."""
+        here = next((place for place in self.plan.rows if place.scope is scope), None)
+        if here is None or here.match:
+            return
+        taken: dict[str, set[Any]] = {}
+        for place in self.plan.rows[: here.number]:
+            if place.scope.table == scope.table and len(place.match) == 1:
+                taken.setdefault(place.match[0], set()).add(place.values[place.match[0]])
+        for column, values in taken.items():
+            self.line(2, f"if {_variable(column)} in {self.bind('K', frozenset(values))}: X['#'] = {here.pointer!r}")
+
+    def _place(self, place: Rows) -> None:
+        linked = {column: _variable(source) for column, source in place.link.items()}
+        cells = [linked.get(c) or repr(place.fills.get(c)) for c in place.scope.parameters]
+        name = f"r{place.number}"
+        mark = "None"
+        if place.link:
+            mark = f"mark{place.number}"
+            self.line(2, f"{mark} = link({place.number}, ({', '.join(linked.values())},))")
+        self.line(2, f"if {name} is not M:")
+        cells_text = "(" + "".join(f"{cell}, " for cell in cells) + ")"
+        reader = f"read_{place.scope.number}"
+        scalars = not isinstance(place.scope.root, Object)
+        told = f"{place.pointer!r}, {mark}, {cells_text}, {place.many}, {scalars}, {place.scope.table!r}"
+        self.line(3, f"many({reader}, {name}, key, X, base, {told})")
+
+    def _object(self, scope: Scope, node: Object, name: str, depth: int) -> None:
+        self.line(depth, f"if type({name}) is dict:")
+        self._object_body(scope, node, name, depth + 1)
+        self.line(depth, "else:")
+        self.line(depth + 1, f"shape({name}, {node.pointer!r}, X, base, {scope.table!r}, 'an object')")
+
+    def _object_body(self, scope: Scope, node: Object, name: str, depth: int) -> None:
+        count = self.fresh("n")
+        self.line(depth, f"{count} = 0")
+        constants = []
+        for key, child in node.keys.items():
+            if isinstance(child, UnitOf):
+                continue
+            if isinstance(child, Quantity):
+                self._quantity(child, node, name, count, key, depth)
+                continue
+            if isinstance(child, Constant):
+                constants.append((key, child))
+                continue
+            value = self.fresh("w")
+            self.line(depth, f"{value} = {name}.get({key!r}, M)")
+            self.line(depth, f"if {value} is not M:")
+            self.line(depth + 1, f"{count} += 1")
+            self._value(scope, child, value, depth + 1)
+        for key, constant in constants:
+            self._constant(node, constant, name, count, key, depth)
+        known = self.bind("K", frozenset(node.keys))
+        self.line(depth, f"if {count} != len({name}) or not {count}: note_unknown({name}, {known}, {node.pointer!r}, X)")
+
+    def _constant(self, node: Object, constant: Constant, name: str, count: str, key: str, depth: int) -> None:
+        """A constant is noted where it differs, stands without the values it goes with, or is missing."""
+        value = self.fresh("w")
+        beside = [_variable(column) for child in node.keys.values() for column in getattr(child, "columns", ())]
+        beside = [name for name in beside if name != _variable(constant.raw_to)]
+        alone = f" or ({' and '.join(f'{v} is None' for v in beside)})" if beside and node.pointer else ""
+        self.line(depth, f"{value} = {name}.get({key!r}, M)")
+        self.line(depth, f"if {value} is M: X.setdefault('-', []).append({constant.pointer!r})")
+        self.line(depth, "else:")
+        self.line(depth + 1, f"{count} += 1")
+        if constant.raw_to:
+            self.line(depth + 1, f"if type({value}) is str: {_variable(constant.raw_to)} = {value}")
+        self.line(depth + 1, f"if {value} != {constant.value!r}{alone}: X[{constant.pointer!r}] = {value}")
+
+    def _quantity(self, node: Quantity, holder: Object, name: str, count: str, key: str, depth: int) -> None:
+        value, unit = self.fresh("w"), self.fresh("u")
+        unit_key = next(k for k, child in holder.keys.items() if isinstance(child, UnitOf) and child.quantity is node)
+        self.line(depth, f"{value} = {name}.get({key!r}, M); {unit} = {name}.get({unit_key!r}, M)")
+        self.line(depth, f"if {value} is not M or {unit} is not M:")
+        self.line(depth + 1, f"{count} += ({value} is not M) + ({unit} is not M)")
+        targets = ", ".join(map(_variable, node.columns))
+        comma = "," if len(node.columns) == 1 else ""
+        slow = f"{targets}{comma} = {self.bind('slow', node.slow)}({value}, {unit}, X, run, base)"
+        if node.plain_word and not node.raw_to:
+            self.line(depth + 1, f"if {unit} == {node.plain_word!r} and type({value}) is float: {_variable(node.column)} = {value}")
+            self.line(depth + 1, f"else: {slow}")
+        else:
+            self.line(depth + 1, slow)
+
+    def _value(self, scope: Scope, node: Any, name: str, depth: int) -> None:
+        if isinstance(node, Object):
+            self._object(scope, node, name, depth)
+        elif isinstance(node, First):
+            self._first(scope, node, name, depth)
+        elif isinstance(node, Rows):
+            self.line(depth, f"r{node.number} = {name}")
+        elif isinstance(node, Copy):
+            self.line(depth, f"{self._copies[id(node)]} = {name}")
+        elif isinstance(node, Group):
+            comma = "," if len(node.columns) == 1 else ""
+            targets = ", ".join(map(_variable, node.columns)) + comma
+            self.line(depth, f"{targets} = {self.bind('slow', node.slow)}({name}, X, run, base)")
+        else:
+            self._leaf(node, name, depth)
+
+    def _first(self, scope: Scope, node: First, name: str, depth: int) -> None:
+        item = self.fresh("w")
+        self.line(depth, f"if type({name}) is list and {name}:")
+        self.line(depth + 1, f"{item} = {name}[0]")
+        self._value(scope, node.item, item, depth + 1)
+        self.line(depth + 1, f"if len({name}) > 1: note_rest({name}, {node.pointer!r}, X)")
+        self.line(depth, "else:")
+        self.line(depth + 1, f"shape({name}, {node.pointer!r}, X, base, {scope.table!r}, 'a list')")
+
+    def _leaf(self, node: Leaf, name: str, depth: int) -> None:
+        target = _variable(node.column)
+        slow = f"{target} = {self.bind('slow', node.slow)}({name}, X, run, base)"
+        if node.raw_to:
+            self.line(depth, f"if type({name}) is str: {_variable(node.raw_to)} = {name}")
+            listed = f"{name} and type({name}) is list and type({name}[0]) is str and len({name}) == 1"
+            self.line(depth, f"elif {listed}: {_variable(node.raw_to)} = {name}[0]")
+        kind = node.transform.inline
+        if kind == "word":
+            known = self.bind("known", node.transform.known)
+            self.line(depth, f"{target} = {known}.get({name}) if type({name}) is str else None")
+            self.line(depth, f"if {target} is None: {slow}")
+        elif kind in _TRUSTED:
+            self.line(depth, f"if {_TRUSTED[kind].format(name)}: {target} = {name}")
+            self.line(depth, f"else: {slow}")
+        else:
+            self.line(depth, slow)
+
+
+_TRUSTED = {
+    "text": "type({0}) is str",
+    "flag": "type({0}) is bool",
+    "number": f"type({{0}}) is float or (type({{0}}) is int and -{_LARGE} < {{0}} < {_LARGE})",
+    "integer": f"type({{0}}) is int and -{2**63} <= {{0}} < {2**63}",
+}

@@ -1,0 +1,115 @@
+"""The tree of a path mapping: objects and lists of a document, the rows in them, and the scopes that rows are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bdx import spec
+from bdx.mapping.paths_quantity import Node
+from bdx.spec import Facts
+
+STRUCTURE = ("battery_key", "source_id", "locator", "extra")
+"""Columns every mapping fills itself."""
+
+
+@dataclass(slots=True)
+class Object:
+    """An object of the document: what stands at its keys."""
+
+    pointer: str
+    keys: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class First:
+    """A list that has one place in the canonical tables: its first item; the rest is noted."""
+
+    pointer: str
+    item: Any = None
+
+
+@dataclass(slots=True)
+class Rows:
+    """A list of items (`many`) or one object that is rows of a child table, told from other places by constants.
+
+    `values` are set on reading; a row is written here where its `match` columns hold those values (or one of `accepts`)
+    and its `implied` columns hold theirs or nothing. `assumed` are set on reading and not asked for on writing.
+    `link` copies columns of the parent row into the child's.
+    """
+
+    number: int
+    pointer: str
+    scope: Scope
+    many: bool
+    values: Mapping[str, Any]
+    match: tuple[str, ...]
+    accepts: Mapping[str, tuple[str, ...]]
+    implied: Mapping[str, Any]
+    assumed: Mapping[str, Any]
+    link: Mapping[str, str]
+
+    @property
+    def fills(self) -> dict[str, Any]:
+        """Columns set to the same value in every row read here."""
+        return {**self.values, **self.implied, **self.assumed}
+
+    @property
+    def carries(self) -> frozenset[str]:
+        """Columns of a row that the document holds when the row is written here."""
+        return frozenset((*self.scope.carries, *self.values, *self.implied, *self.link))
+
+
+@dataclass(slots=True)
+class Scope:
+    """What one canonical row is read from: an object, or one scalar of a list (`root` is then a leaf)."""
+
+    number: int
+    table: str
+    root: Any
+    parameters: tuple[str, ...] = ()
+    places: list[Rows] = field(default_factory=list)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    lists: set[str] = field(default_factory=set)
+    containers: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
+    fallbacks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns filled by the places of this scope."""
+        return tuple(dict.fromkeys(column for node in self.nodes.values() for column in node.columns))
+
+    @property
+    def carries(self) -> frozenset[str]:
+        """Columns that the document holds when a row is written; what only repeats a raw text need not be carried."""
+        return frozenset((*self.columns, *STRUCTURE)) | self.unread
+
+
+@dataclass(slots=True)
+class Plan:
+    """A whole mapping: the scope of the main table first, then those of its children."""
+
+    model: str
+    scopes: list[Scope]
+    rows: list[Rows]
+    key: tuple[str, ...]
+    resolve: Facts | None
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """Return the columns of a table that some scope fills, in canonical order."""
+        filled = {column for scope in self.scopes if scope.table == table for column in (*scope.columns, *scope.parameters)}
+        return tuple(column.name for column in spec.table(table).columns if column.name in filled)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables this mapping reads and writes, the main one first."""
+        return tuple(dict.fromkeys(scope.table for scope in self.scopes))
+
+
+def run_columns(facts: Plan, table: str) -> tuple[str, ...]:
+    """Return the columns of a row tuple: battery_key, what the mapping fills, where it stands (main table), extra last."""
+    inner = tuple(column for column in facts.columns(table) if column not in ("battery_key", "extra"))
+    ends = ("source_id", "locator") if table == facts.tables[0] else ()
+    return ("battery_key", *inner, *ends, "extra")

@@ -1,0 +1,91 @@
+"""Two-way functions between one list of objects and several columns; the closed list is GROUPS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from bdx.mapping.paths_extra import same
+from bdx.mapping.paths_nodes import GroupTransform
+from bdx.mapping.transforms_base import Fault
+from bdx.mapping.transforms_numbers import as_float
+from bdx.spec import Facts
+
+
+class Objects:
+    """A list of objects whose texts at `each` key are lists of texts, and at `shared` keys one text said by all."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._each: dict[str, str] = dict(facts["each"])
+        self._shared: dict[str, str] = dict(facts.get("shared", {}))
+        self.columns = (*self._each.values(), *self._shared.values())
+
+    def read(self, raw: Any) -> tuple[Any, ...]:
+        """Return one list of texts per `each` key (null where an object lacks it), then the shared texts."""
+        if type(raw) is not list or not all(type(item) is dict for item in raw):
+            raise Fault("M003", "a list of objects")
+        found: list[Any] = []
+        for key in self._each:
+            values = [item.get(key) for item in raw]
+            if not all(value is None or type(value) is str for value in values):
+                raise Fault("M001", f"a text as '{key}'")
+            found.append(values)
+        for key in self._shared:
+            said = {item[key] for item in raw if type(item.get(key)) is str}
+            found.append(said.pop() if len(said) == 1 and all(key in item for item in raw) else None)
+        return tuple(found)
+
+    def write(self, values: tuple[Any, ...]) -> Any:
+        """Return the list of objects; null for no list at all."""
+        lists = [value for value in values[: len(self._each)] if value is not None]
+        shared = [(key, value) for key, value in zip(self._shared, values[len(self._each) :], strict=True) if value is not None]
+        if not lists:
+            return [dict(shared)] if shared else None
+        items: list[dict[str, Any]] = [{} for _ in range(max(map(len, lists)))]
+        for key, texts in zip(self._each, values, strict=False):
+            for item, text in zip(items, texts or (), strict=False):
+                if text is not None:
+                    item[key] = text
+        for item in items:
+            item.update(shared)
+        return items
+
+    def keeps(self, raw: Any, values: tuple[Any, ...]) -> bool:
+        """Say whether writing the values gives the list back; an object that holds more than its columns settles it."""
+        most = len(self.columns)
+        return all(len(item) <= most for item in raw) and same(self.write(values), raw)
+
+
+class Picked:
+    """A list of objects told apart by the value of `key`; `picks` name the column of each, its number is at `value`."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._key: str = facts["key"]
+        self._value: str = facts["value"]
+        self._picks = [(pick["is"], pick["to"]) for pick in facts["picks"]]
+        self.columns = tuple(column for _, column in self._picks)
+
+    def read(self, raw: Any) -> tuple[Any, ...]:
+        """Return the number of each pick, the first where a pick stands twice."""
+        if type(raw) is not list or not all(type(item) is dict for item in raw):
+            raise Fault("M003", "a list of objects")
+        found: dict[str, float] = {}
+        for item in raw:
+            for wanted, column in self._picks:
+                told = item.get(self._key)
+                if type(told) in (int, float) and told == wanted and column not in found and item.get(self._value) is not None:
+                    found[column] = as_float(item[self._value])
+        return tuple(found.get(column) for column in self.columns)
+
+    def write(self, values: tuple[Any, ...]) -> Any:
+        """Return one object per pick that has a number."""
+        pairs = zip(self._picks, values, strict=True)
+        return [{self._key: wanted, self._value: value} for (wanted, _), value in pairs if value is not None] or None
+
+    def keeps(self, raw: Any, values: tuple[Any, ...]) -> bool:
+        """Say whether writing the values gives the list back."""
+        return same(self.write(values), raw)
+
+
+GROUPS: Mapping[str, Callable[[Facts], GroupTransform]] = MappingProxyType({"objects": Objects, "picked": Picked})

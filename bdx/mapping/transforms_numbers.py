@@ -1,0 +1,117 @@
+"""Numbers of documents: floats, whole numbers, exact decimals, and their units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Context, Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bdx import units
+from bdx.mapping.transforms_base import Fault, Options, Transform, plain, same
+from bdx.spec import Column, Facts
+
+
+def as_float(raw: Any) -> float:
+    """Return a raw number as the nearest float; Fault for anything else and for what no float reaches."""
+    if type(raw) is float:
+        return raw
+    if type(raw) is int or (isinstance(raw, Decimal) and -400 < raw.adjusted() < 400):
+        try:
+            number = float(raw)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number):
+            return number
+        raise Fault("M006", "a number below 1.8e308")
+    if isinstance(raw, Decimal):
+        raise Fault("M006", "a number below 1.8e308 and above 1e-400")
+    raise Fault("M001", "a number")
+
+
+def _finite(array: pa.Array) -> list[Any]:
+    values = array.to_pylist()
+    if array.null_count < len(array) and not pc.all(pc.is_finite(array)).as_py():
+        values = [value if value is not None and math.isfinite(value) else None for value in values]
+    return values  # type: ignore[no-any-return]
+
+
+def converter(source: str, target: str) -> Callable[[float], float]:
+    """Return the exact conversion between two units, rounded once."""
+    scale, offset = units.factor(source, target)
+    if not offset and scale == 1:
+        return same
+    if not offset and scale.denominator == 1 and scale.numerator < 2**53:
+        factor = float(scale)
+        return lambda value: value * factor
+    if not offset and scale.numerator == 1 and scale.denominator < 2**53:
+        divisor = float(scale.denominator)
+        return lambda value: value / divisor
+    return lambda value: float(Fraction(value) * scale + offset)
+
+
+def number(column: Column, facts: Facts, options: Options) -> Transform:
+    """A float64, in the unit of the model where the field names one."""
+    unit = facts.get("unit", column.unit)
+    if unit == column.unit:
+        return Transform(as_float, same, "number", _finite)
+    forward, back = converter(unit, column.unit), converter(column.unit, unit)
+
+    def write(value: float) -> float | None:
+        return back(value) if math.isfinite(value) else None
+
+    return Transform(lambda raw: forward(as_float(raw)), write)
+
+
+def as_integer(raw: Any) -> int:
+    """Return a raw number as an int64; Fault for fractions and for what 64 bits do not hold."""
+    number = raw
+    if isinstance(raw, Decimal) and raw.adjusted() < 30:
+        number = int(raw) if raw == raw.to_integral_value() else raw
+    elif type(raw) is float and raw.is_integer():
+        number = int(raw)
+    if type(number) is int:
+        if -(2**63) <= number < 2**63:
+            return number
+        raise Fault("M006", "a whole number of 64 bits")
+    raise Fault("M006" if isinstance(raw, float | Decimal) else "M001", "a whole number")
+
+
+def integer(column: Column, facts: Facts, options: Options) -> Transform:
+    """An int64; fractions are a fault."""
+    return Transform(as_integer, same, "integer", plain)
+
+
+_EXACT = Context(prec=60)
+_PLACES = Decimal(1).scaleb(-15)
+
+
+def as_decimal(raw: Any) -> Decimal:
+    """Return a raw number as decimal(38, 15); Fault for what is no number or has more than 23 digits before the point."""
+    if type(raw) is float:
+        number = Decimal(repr(raw))
+    elif (type(raw) is int and abs(raw) < 10**30) or isinstance(raw, Decimal):
+        number = Decimal(raw)
+    else:
+        raise Fault("M006" if type(raw) is int else "M001", "a number")
+    if not number.is_finite() or (number and number.adjusted() > 22):
+        raise Fault("M006", "a number below 1e23")
+    try:
+        return number.quantize(_PLACES, context=_EXACT)
+    except InvalidOperation as error:
+        raise Fault("M006", "a number below 1e23") from error
+
+
+def shortest(value: Decimal) -> float | Decimal:
+    """Return a decimal as a float where that writes the same number, else as it is, trailing zeros left out."""
+    number = float(value)
+    return number if Decimal(repr(number)) == value else value.normalize(_EXACT)
+
+
+def decimal(column: Column, facts: Facts, options: Options) -> Transform:
+    """A decimal(38, 15), written as a float where that is the same number."""
+    return Transform(as_decimal, shortest)
