@@ -250,6 +250,23 @@ def test_idta_documents_are_found_by_their_identifier() -> None:
     assert [(finding.code, finding.value) for finding in log.findings] == [("M008", "gone")]
 
 
+def test_names_of_other_releases_are_read() -> None:
+    value = passports.idta()
+    areas = value["TechnicalData"]["TechnicalPropertyAreas"]
+    areas["Resistance"] = {"InitialInternalResistanceOnBatteryPackLevel": 0.09}
+    general = value["TechnicalData"]["GeneralInformation"]
+    general["WarrantyPeriod"] = general.pop("WarrantyInformation")["WarrantyPeriod"]
+    footprint = value["CarbonFootprint"]["ProductCarbonFootprints"][0]
+    footprint["PcfCO2eq"] = footprint.pop("PcfCo2eq")
+    chunks, log = read([value], IDTA)
+    row = rows(chunks, "battery")[0]
+    assert (row["initial_internal_resistance_pack_ohm"], row["warranty_period_months"]) == (0.09, 24)
+    assert rows(chunks, "carbon_footprint")[0]["value"] == Decimal("0.083") and not log.findings
+    assert same(written(chunks, IDTA)[0][0], value)
+    crossing = written(chunks, CX)[0][0]
+    assert crossing["performance"]["rated"]["resistance"] == {"pack": 0.09}
+
+
 @pytest.mark.parametrize(
     ("pointer", "raw", "code", "column"),
     [
@@ -461,6 +478,23 @@ def test_other_tables_and_orphans_are_named() -> None:
         "supplier_evidence",
     }
     assert written([{"source": chunk["source"]}], CX)[0] == []
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "",
+        "nonsense",
+        "[]",
+        '{"catenax-battery-pass": 5, "other": [1]}',
+        '{"catenax-battery-pass": {"-": 3, "#": {}, "x": 1, "/metadata/a": 2}}',
+    ],
+)
+def test_a_strange_extra_cell_does_no_harm(cell: str) -> None:
+    rows_: list[dict[str, Any]] = [{"battery_key": "k", "passport_revision": "1", "extra": cell}]
+    chunk = {"battery": canon.from_rows("battery", rows_), "material": canon.from_rows("material", [{"battery_key": "k", "extra": cell}])}
+    for model in (CX, IDTA):
+        assert len(written([chunk], model)[0]) == 1
 
 
 def test_supplies_says_what_a_model_has_a_place_for() -> None:

@@ -137,6 +137,12 @@ def put(root: Any, pointer: str, value: Any, lists: frozenset[str], *, replace: 
     In a list the value takes its number and pushes the rest back, unless it is to replace what is there.
     """
     path = steps(pointer)
+    holder = root
+    for step in path[:-1]:
+        holder = holder.get(step) if type(holder) is dict else None
+    if type(holder) is dict and path:
+        holder[path[-1]] = value
+        return True
     where = ""
     for number, step in enumerate(path):
         where += "/" + escape(step)

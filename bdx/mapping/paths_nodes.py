@@ -71,11 +71,15 @@ class Leaf:
 
 @dataclass(slots=True)
 class Copy:
-    """A second place of a value, perhaps in another form: written beside the first, and read where the first is missing."""
+    """A second place of a value, perhaps in another form: written beside the first, and read where the first is missing.
+
+    Another name of the first place, as another release of the model has it, is `read_only`: never written for other models.
+    """
 
     first: Leaf
     pointer: str
     transform: Transform
+    read_only: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -87,8 +91,8 @@ class Copy:
         mine = Leaf(self.first.table, self.first.column, self.pointer, self.transform).slow(raw, notes, run, base)
         if value is None and mine is not None and self.first.pointer not in notes:
             notes.setdefault("-", []).append(self.first.pointer)
-            return mine
-        if mine != value:
+            value = mine
+        if mine != value or self.read_only:
             notes[self.pointer] = raw
         return value
 

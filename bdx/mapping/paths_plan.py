@@ -22,7 +22,7 @@ _SETS = ("values", "implied", "assumed")
 
 _FIELD_KEYS = frozenset(
     (
-        *("at", "to", "as", "unit", "raw_to", "fallback", "sum_of", "copies", "time_at", "constant"),
+        *("at", "to", "as", "unit", "raw_to", "fallback", "sum_of", "copies", "also", "time_at", "constant"),
         *("words", "other", "narrow", "language", "unit_at", "word", "per", "scales"),
         *("each", "shared", "key", "value", "picks"),
     )
@@ -122,7 +122,11 @@ class _Reader:
             leaf = self._leaf(scope, entry)
             self._node(scope, at, lambda pointer: _at(leaf, pointer))
             for other in entry.get("copies", ()):
-                self._node(scope, other["at"], partial(Copy, leaf, transform=self._transform(scope, {**entry, "as": "", **other})))
+                copy = partial(Copy, leaf, transform=self._transform(scope, {**entry, "as": "", **other}))
+                self._node(scope, other["at"], copy)
+            for name in entry.get("also", ()):
+                alias = partial(Copy, leaf, transform=leaf.transform, read_only=True)
+                self._node(scope, name if "." in name else _beside(at, name), alias)
         if "time_at" in entry:
             self._field(scope, {"at": _beside(at, entry["time_at"]), "to": entry["to"] + "_time"})
         if "raw_to" in entry:

@@ -55,7 +55,8 @@ class ReaderSource(Source):
         for node in copies:
             name, value = self._copies[id(node)], _variable(node.first.column)
             self.line(2, f"if {name} is not M: {value} = {self.bind('compare', node.compare)}({name}, {value}, X, run, base)")
-            self.line(2, f"elif {value} is not None: X.setdefault('-', []).append({node.pointer!r})")
+            if not node.read_only:
+                self.line(2, f"elif {value} is not None: X.setdefault('-', []).append({node.pointer!r})")
         if main:
             self.line(2, "key = " + " or ".join(map(_variable, self.plan.key)) + " or run.number_key()")
             self.line(2, "begin(key)")

@@ -16,8 +16,6 @@ from bdx.derive.cycles import Cycles
 from bdx.formats.source import Source
 from bdx.spec import FormatSpec
 
-DOCUMENT_BATCH = 1_000
-
 
 @dataclass(slots=True)
 class ReadOptions:
@@ -59,7 +57,7 @@ def open_source(uri: str, number: int, options: ReadOptions) -> Opened:
 def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Document]], None] | None = None) -> Iterator[Chunk]:
     """Yield the canonical chunks of a source, last the rows of `cycle` (derived) and `source`.
 
-    `documents` sees every document before it is mapped, in lists of bounded length.
+    `documents` sees every document before it is mapped.
     """
     if opened.format.world == "canonical":
         yield from _canonical(opened)
@@ -120,13 +118,8 @@ def now() -> datetime:
 
 
 def _tee(parts: Iterator[Part], documents: Callable[[list[Document]], None]) -> Iterator[Part]:
-    waiting: list[Document] = []
+    """Yield the parts; each document is looked at first, one at a time while it is warm in the processor's cache."""
     for part in parts:
         if isinstance(part, Document):
-            waiting.append(part)
-            if len(waiting) >= DOCUMENT_BATCH:
-                documents(waiting)
-                waiting = []
+            documents([part])
         yield part
-    if waiting:
-        documents(waiting)

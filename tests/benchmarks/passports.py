@@ -33,16 +33,17 @@ import passports
 
 FORMAT = spec.format_spec("catenax-battery-pass")
 PART = 200
+CHECKED = 1
 
 
 def documents(path: Path, check: DocumentCheck | None) -> Iterator[Document]:
-    """Yield the documents of a file, checked in lists of 256."""
+    """Yield the documents of a file, checked in short lists, while they are still in the cache."""
     waiting: list[Document] = []
     for part in formats.read(Source(str(path)), FORMAT):
         assert isinstance(part, Document)
         if check is not None:
             waiting.append(part)
-            if len(waiting) == 256:
+            if len(waiting) == CHECKED:
                 check.check(waiting)
                 waiting = []
         yield part
