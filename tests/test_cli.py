@@ -204,6 +204,7 @@ def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_version_imports_little() -> None:
-    code = "import sys; from bdx.cli import run; run(['--version']); print([m for m in ('pyarrow', 'numpy', 'h5py', 'jsonschema') if m in sys.modules])"
+    heavy = ("pyarrow", "numpy", "h5py", "jsonschema")
+    code = f"import sys; from bdx.cli import run; run(['--version']); print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
 from bdx.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +41,9 @@ def shell(command: str, folder: str) -> str:
         "NO_COLOR": "1",
     }
     environment.pop("FORCE_COLOR", None)
-    done = subprocess.run(["bash", "-c", f"exec 2>&1\n{command}"], capture_output=True, text=True, cwd=folder, env=environment, timeout=300, check=False)
+    done = subprocess.run(
+        ["bash", "-c", f"exec 2>&1\n{command}"], capture_output=True, text=True, cwd=folder, env=environment, timeout=300, check=False
+    )
     assert "Traceback" not in done.stdout, done.stdout
     return "\n".join(line.rstrip() for line in done.stdout.rstrip().split("\n"))
 

@@ -79,7 +79,7 @@ def worst(findings: Iterable[Finding]) -> int:
     return max((SEVERITIES.index(found.severity) for found in findings), default=-1)
 
 
-class Day(click.ParamType):
+class Day(click.ParamType):  # type: ignore[type-arg]  # generic only from click 8.5 on
     """A calendar day as YYYY-MM-DD."""
 
     name = "YYYY-MM-DD"

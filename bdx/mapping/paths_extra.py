@@ -8,7 +8,7 @@ where its values alone would put it elsewhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -131,7 +131,7 @@ def lookup(root: Any, pointer: str) -> Any:
     return root
 
 
-def put(root: Any, pointer: str, value: Any, lists: frozenset[str], *, replace: bool) -> bool:
+def put(root: Any, pointer: str, value: Any, lists: Set[str], *, replace: bool) -> bool:
     """Put a value at a pointer, making what holds it; say whether there was a place for it.
 
     In a list the value takes its number and pushes the rest back, unless it is to replace what is there.
@@ -148,8 +148,10 @@ def put(root: Any, pointer: str, value: Any, lists: frozenset[str], *, replace: 
         where += "/" + escape(step)
         last = number == len(path) - 1
         empty: Any = value if last else [] if where in lists else {}
-        if type(root) is dict:
-            root = root.setdefault(step, empty) if not last else root.__setitem__(step, value)
+        if type(root) is dict and last:
+            root[step] = value
+        elif type(root) is dict:
+            root = root.setdefault(step, empty)
         elif type(root) is list and step.isdecimal():
             index = int(step)
             if index >= len(root):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,7 +62,7 @@ class Leaf:
             return None
         return None if value is None else self.transform.write(value)
 
-    def restore(self, root: Any, raw: Any, notes: Notes, lists: frozenset[str]) -> bool:
+    def restore(self, root: Any, raw: Any, notes: Notes, lists: Set[str]) -> bool:
         """Put the raw value back unless the canonical value has changed since; say whether it is in the document now."""
         current = lookup(root, self.pointer)
         if not same(None if current is MISSING else current, self.written(raw)):
@@ -96,7 +97,7 @@ class Copy:
             notes[self.pointer] = raw
         return value
 
-    def restore(self, root: Any, raw: Any, notes: Notes, lists: frozenset[str]) -> bool:
+    def restore(self, root: Any, raw: Any, notes: Notes, lists: Set[str]) -> bool:
         """Put the differing copy back."""
         return put(root, self.pointer, raw, lists, replace=lookup(root, self.pointer) is not MISSING)
 
@@ -114,7 +115,7 @@ class Constant:
         """Columns this place fills."""
         return (self.raw_to,) if self.raw_to else ()
 
-    def restore(self, root: Any, raw: Any, notes: Notes, lists: frozenset[str]) -> bool:
+    def restore(self, root: Any, raw: Any, notes: Notes, lists: Set[str]) -> bool:
         """Put back what the source had."""
         return put(root, self.pointer, raw, lists, replace=lookup(root, self.pointer) is not MISSING)
 
@@ -170,7 +171,7 @@ class Group:
         except Fault:
             return None
 
-    def restore(self, root: Any, raw: Any, notes: Notes, lists: frozenset[str]) -> bool:
+    def restore(self, root: Any, raw: Any, notes: Notes, lists: Set[str]) -> bool:
         """Put the raw list back unless a canonical value has changed since."""
         current = lookup(root, self.pointer)
         if not same(None if current is MISSING else current, self.written(raw)):

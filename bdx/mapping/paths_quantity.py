@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -133,7 +133,7 @@ class Quantity:
         except (Fault, MappingError):
             return None, None
 
-    def restore(self, root: Any, raw: Any, notes: Notes, lists: frozenset[str]) -> bool:
+    def restore(self, root: Any, raw: Any, notes: Notes, lists: Set[str]) -> bool:
         """Put value and unit back unless the canonical value has changed since."""
         current = lookup(root, self.pointer)
         word = notes.get(self.unit_pointer, MISSING)
@@ -156,7 +156,7 @@ class UnitOf:
         """The quantity speaks for its unit."""
         return ()
 
-    def restore(self, root: Any, raw: Any, notes: Notes, lists: frozenset[str]) -> bool:
+    def restore(self, root: Any, raw: Any, notes: Notes, lists: Set[str]) -> bool:
         """Put a unit back that stood alone."""
         if self.quantity.pointer in notes or lookup(root, self.quantity.pointer) is not MISSING:
             return True

@@ -91,7 +91,7 @@ class Run:
         self.step_id = ""
         self.step: Step = UNKNOWN_STEP
         self.ended: int | None = None
-        self._words = {
+        self._words: dict[str, dict[str, str]] = {
             kind: {word.casefold(): canonical for canonical, words in facts[kind].items() for word in words}
             for kind in ("states", "types", "verdicts", "uses")
         }
