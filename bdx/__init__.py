@@ -4,7 +4,7 @@
 >>> tables = bdx.read("cycler.ndax")                      # canonical tables as pyarrow
 >>> bdx.convert(["cycler.ndax", "line.xml", "master.csv"], "passport.json", to="idta-02035")
 >>> bdx.validate(["passport.json"]).findings
->>> bdx.find_gaps(["passport.json"], "ec-guidance", category="ev").requirements
+>>> bdx.find_gaps(["passport.json"], "ec-guidance", category="ev").outcomes
 """
 
 from __future__ import annotations

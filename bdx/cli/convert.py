@@ -22,7 +22,7 @@ from bdx.cli import options
 @options.assume_tz
 @options.battery
 @click.option("--prefer", default="", metavar="SOURCE", help="Source whose values win where several disagree.")
-@click.option("--report", metavar="FILE", help="Write findings, losses and gaps as JSON to FILE.")
+@click.option("--report", metavar="FILE", help="Write findings, losses, gaps and the evidence of each value as JSON to FILE.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
 def command(
     sources: tuple[str, ...],
@@ -99,9 +99,10 @@ def _write_report(path: str, result: Any) -> None:
         "rows": result.rows,
         "findings": [dataclasses.asdict(found) for found in result.findings],
         "losses": [dataclasses.asdict(loss) for loss in result.losses],
+        "evidence": result.evidence,
         "gaps": json.loads(gaps_json.render(result.gaps)) if result.gaps is not None else None,
     }
-    options.write_text(path, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    options.write_text(path, json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
 class Progress:

@@ -47,5 +47,12 @@ def from_canonical(chunks: Iterable[Chunk], format_spec: FormatSpec, context: Co
     return _kind(facts).from_canonical(chunks, facts, context)  # type: ignore[no-any-return]
 
 
+def supplies(format_spec: FormatSpec) -> frozenset[str] | None:
+    """Return the columns, as "table.column", that a format has a place for; None where any column has one."""
+    facts = facts_of(format_spec)
+    known = getattr(_kind(facts), "supplies", None)
+    return known(facts["format"]) if known is not None else None
+
+
 def _kind(facts: Facts) -> Any:
     return importlib.import_module(f"bdx.mapping.{facts['kind']}")

@@ -58,7 +58,14 @@ class _Reader:
         main.unread.update(self.facts.get("unread", ()))
         for entry in self.facts.get("rows", ()):
             self._rows(main, entry)
-        return Plan(self.facts["format"], self.scopes, self.rows, tuple(self.facts["key"]), self.facts.get("resolve"))
+        return Plan(
+            self.facts["format"],
+            self.scopes,
+            self.rows,
+            tuple(self.facts["key"]),
+            self.facts.get("resolve"),
+            self.facts.get("only_with", {}),
+        )
 
     def _scope(self, table: str, fields: tuple[Facts, ...], parameters: tuple[str, ...] = ()) -> Scope:
         spec.table(table)

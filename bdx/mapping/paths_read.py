@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bdx import canon
 from bdx.canon import Chunk, Document, Part
@@ -107,7 +108,11 @@ class ReadRun:
             if rows:
                 names = run_columns(self.plan, table)
                 columns = zip(*rows, strict=True)
-                chunk[table] = canon.batch(table, {name: _array(table, name, column) for name, column in zip(names, columns, strict=True)})
+                arrays = {name: _array(table, name, column) for name, column in zip(names, columns, strict=True)}
+                for name in names:
+                    if needed := self.plan.only_with.get(f"{table}.{name}"):
+                        arrays[name] = pc.if_else(arrays[needed].is_null(), None, arrays[name])
+                chunk[table] = canon.batch(table, arrays)
         return chunk
 
     def begin(self, key: str) -> None:

@@ -96,6 +96,8 @@ class Plan:
     rows: list[Rows]
     key: tuple[str, ...]
     resolve: Facts | None
+    only_with: Facts
+    """"table.column" -> column of the same table: the first says nothing where the second is null."""
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Return the columns of a table that some scope fills, in canonical order."""

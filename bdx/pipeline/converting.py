@@ -19,6 +19,8 @@ from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.spec import FormatSpec
 
+_KEYS = ("battery_key", "test_id")
+
 
 @dataclass(slots=True)
 class ConvertResult:
@@ -29,6 +31,7 @@ class ConvertResult:
     rows: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
+    evidence: list[dict[str, Any]] = field(default_factory=list)
     gaps: Any = None
 
 
@@ -70,7 +73,7 @@ def convert(
     analysis = None
     if target.world == "passport" and target.raw.get("profile"):
         analysis = gaps.Analysis(target.raw["profile"], category=None, as_of=None, tier=None)
-    stream = _count(stream, result, progress, analysis)
+    stream = _count(stream, result, progress, analysis, mapping.supplies(target) if analysis is not None else None)
     as_folder = target.id == "dataset"
     lines = str(destination).endswith((".jsonl", ".ndjson"))
     with ExitStack() as stack:
@@ -141,15 +144,33 @@ def _tagged(chunk: Chunk, test_id: str) -> Chunk:
     return {**chunk, "timeseries": pa.RecordBatch.from_arrays([column, *batch.columns], schema=fields)}
 
 
-def _count(stream: Iterable[Chunk], result: ConvertResult, progress: Any, analysis: Any) -> Iterator[Chunk]:
+def _count(
+    stream: Iterable[Chunk], result: ConvertResult, progress: Any, analysis: Any, supplied: frozenset[str] | None
+) -> Iterator[Chunk]:
+    """Yield the chunks on their way out; the gaps are those of what the target can hold, and no document holds evidence."""
     for chunk in stream:
         for name, batch in chunk.items():
-            result.rows[name] = result.rows.get(name, 0) + batch.num_rows
+            if analysis is None or name not in ("source", "evidence"):
+                result.rows[name] = result.rows.get(name, 0) + batch.num_rows
         if analysis is not None:
-            analysis.watch(chunk)
+            analysis.watch(chunk if supplied is None else _as_held(chunk, supplied))
+            if "evidence" in chunk:
+                result.evidence += chunk["evidence"].to_pylist()
         if progress is not None:
             progress(max((batch.num_rows for batch in chunk.values()), default=0))
         yield chunk
+
+
+def _as_held(chunk: Chunk, supplied: frozenset[str]) -> Chunk:
+    """Return the chunk as the target will hold it: columns without a place there are null."""
+    held: Chunk = {}
+    for table, batch in chunk.items():
+        arrays = [
+            array if field.name in _KEYS or f"{table}.{field.name}" in supplied else pa.nulls(len(array), field.type)
+            for field, array in zip(batch.schema, batch.columns, strict=True)
+        ]
+        held[table] = pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
+    return held
 
 
 def _write(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bdx.canon import Finding
+from bdx.canon import SEVERITIES, Finding
 from bdx.pipeline.result import SourceSummary, ValidationResult
 from bdx.report.words import name_of, plural
 
@@ -59,7 +59,8 @@ def _held(summary: SourceSummary | None) -> str:
 
 
 def _first_code(result: ValidationResult) -> str:
-    return next(finding.code for uri in result.uris() for finding in result.of(uri))
+    shown = [finding for uri in result.uris() for finding in result.of(uri)]
+    return max(shown, key=lambda finding: SEVERITIES.index(finding.severity)).code
 
 
 def _paint(text: str, code: str, *, color: bool) -> str:
