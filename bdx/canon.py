@@ -25,7 +25,7 @@ TYPES: Mapping[str, pa.DataType] = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
     "local_timestamp": pa.timestamp("us"),
-    "decimal": pa.decimal128(38, 15),
+    "decimal": pa.decimal128(38, 18),
     "strings": pa.list_(pa.string()),
     "json": pa.string(),
 }

@@ -411,7 +411,7 @@ def test_damage_is_refused_by_name(format_id: str, tmp_path: Path) -> None:
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 numbers = st.floats(allow_nan=False)
-decimals = st.decimals(allow_nan=False, allow_infinity=False, places=15, min_value=-(10**20), max_value=10**20)
+decimals = st.decimals(allow_nan=False, allow_infinity=False, places=18, min_value=-(10**19), max_value=10**19)
 moments = st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30))
 
 

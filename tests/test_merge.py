@@ -29,7 +29,8 @@ def test_sources_join_by_serial_and_rank_decides() -> None:
     assert chunk["battery"].num_rows == 1
     assert row(chunk)["rated_capacity_ah"] == 14.1
     assert row(chunk)["model_id"] == "M"
-    assert not log.findings
+    assert [found.code for found in log.findings] == ["M064"]
+    assert "14.1 (measured, test.ndax) instead of 14.0 (master.csv)" in log.findings[0].message
     evidence = {(r["column"], r["method"], r["source_id"]) for r in chunk["evidence"].to_pylist()}
     assert ("rated_capacity_ah", "measured", "test.ndax") in evidence
     assert ("model_id", "declared", "master.csv") in evidence
@@ -57,11 +58,33 @@ def test_two_percent_is_agreement() -> None:
     assert [found.code for found in log.findings] == ["M061"]
 
 
-def test_an_unknown_name_joins_the_only_battery_with_a_finding() -> None:
+def test_a_name_nobody_else_knows_is_left_out_with_the_way_out() -> None:
     log = Log()
     chunk = merge([claim("a", {"serial_number": "A1"}, "A1"), claim("t", {"full_cycles": 3}, "lab-7", rank=3, founds=False)], log)
+    assert row(chunk)["full_cycles"] is None
+    (found,) = log.findings
+    assert (found.code, found.severity) == ("M060", "error")
+    assert "--battery A1" in found.message
+    assert len(log.losses) == 1
+
+
+def test_a_claim_without_a_name_joins_the_only_battery() -> None:
+    log = Log()
+    chunk = merge([claim("a", {"serial_number": "A1"}, "A1"), claim("t", {"full_cycles": 3}, rank=3, founds=False)], log)
     assert row(chunk)["full_cycles"] == 3
-    assert [found.code for found in log.findings] == ["M060"]
+
+
+def test_two_serials_are_two_batteries_whatever_they_share() -> None:
+    log = Log()
+    chunk = merge(
+        [
+            claim("a", {"serial_number": "A1", "passport_id": "P"}, "A1", "P"),
+            claim("a", {"serial_number": "A2", "passport_id": "P"}, "A2", "P"),
+        ],
+        log,
+    )
+    assert chunk["battery"].column("serial_number").to_pylist() == ["A1", "A2"]
+    assert [found.code for found in log.findings] == ["M065"]
 
 
 def test_an_unknown_name_among_several_is_a_loss_not_a_guess() -> None:

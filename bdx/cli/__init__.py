@@ -71,15 +71,25 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):
         # A closed pipe ends quietly; click's own exit 1 would read as findings.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # What `timeout` and service managers send: leave as after Ctrl-C, with nothing half-written.
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(run())
+
+
+def _stop(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code; no traceback leaves here."""
     try:
         code = cli.main(args=args, prog_name="bdx", standalone_mode=False)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "bdx"
+        say(f"error: {error.format_message().rstrip('.')} (`{command} --help` shows what it takes)")
+        return 2
     except click.ClickException as error:
-        error.show(sys.stderr)
+        say(f"error: {error.format_message()}")
         return 2
     except BdxError as error:
         say(f"error: {error}")
@@ -91,6 +101,10 @@ def run(args: list[str] | None = None) -> int:
         # Only where SIGPIPE does not exist: keep the interpreter from complaining again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        say(f"error: cannot write: {error.strerror or error}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 4
     except MemoryError:
         say("error: out of memory")
         return 3

@@ -17,7 +17,7 @@ from bdx.cli import options
 @click.option("-t", "--to", metavar="FORMAT[@VERSION]", help="Target format; else the suffix of DEST decides.")
 @options.from_format
 @click.option("--table", metavar="TABLE", help="Canonical table to write where the target holds one.")
-@click.option("--strict", is_flag=True, help="Write nothing and exit 1 if anything is lost.")
+@click.option("--strict", is_flag=True, help="Write nothing and exit 1 if anything is lost or could not be read.")
 @click.option("--force", is_flag=True, help="Replace an existing destination.")
 @options.assume_tz
 @options.battery
@@ -52,6 +52,7 @@ def command(
     """
     from bdx.pipeline.converting import convert
 
+    options.keep_apart(report, (*sources, destination))
     with Progress(quiet) as progress:
         result = convert(
             sources,

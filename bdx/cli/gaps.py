@@ -50,6 +50,7 @@ def command(
     from bdx.pipeline.checking import find_gaps
     from bdx.report import gaps_json, gaps_text
 
+    options.keep_apart(destination, sources)
     result = find_gaps(
         sources,
         profile,

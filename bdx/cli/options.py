@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from bdx.canon import SEVERITIES, Finding, Loss
+from bdx.errors import SinkError
 
 F = Callable[..., Any]
 
@@ -90,6 +91,12 @@ class Day(click.ParamType):  # type: ignore[type-arg]  # generic only from click
             return value if isinstance(value, date) else date.fromisoformat(value)
         except ValueError:
             self.fail(f"'{value}' is not a day; expected YYYY-MM-DD", param, ctx)
+
+
+def keep_apart(report: str | None, others: Iterable[str]) -> None:
+    """Refuse a report file that is a source or the destination of the same run; an older report may be replaced."""
+    if report and report != "-" and any(other != "-" and Path(other).resolve() == Path(report).resolve() for other in others):
+        raise SinkError(f"'{report}' is a source or the destination of this run; give the report a name of its own")
 
 
 def write_text(path: str, text: str) -> None:

@@ -44,6 +44,7 @@ def command(
     from bdx import report
     from bdx.pipeline.checking import validate
 
+    options.keep_apart(destination, sources)
     result = validate(
         sources,
         from_format=from_format,

@@ -85,14 +85,15 @@ def declared(chunk: Chunk, source: str, source_id: str, rank: int = 1) -> list[C
 def merge(claims: Sequence[Claim], log: Log) -> Chunk:
     """Return one chunk with a battery row per record, its children and the evidence of every value.
 
-    Claims that name a battery found or join its record; those that name none, or one nobody else knows, join the
-    only record there is, with a finding (M060), and are otherwise left out as a loss. Two values that disagree
-    beyond the tolerance are a finding (M061); the higher rank wins, the earlier source among equals.
+    Claims that name a battery found or join its record; those that name none join the only record there is; those
+    that name one nobody else knows are left out, with a finding (M060). Two values that disagree beyond the tolerance
+    are a finding (M061), a value replaced by one that agrees is one too (M064); the higher rank wins, the earlier
+    source among equals. Two serial numbers are two batteries, whatever other identifier they share (M065).
     """
     records: dict[str, _Record] = {}
     known: dict[str, str] = {}
     for claim in sorted(claims, key=lambda c: (not c.founds or not c.identifiers, -c.rank)):
-        key = next((known[name] for name in claim.identifiers if name in known), None)
+        key = _known(claim, known, records, log)
         if key is None and claim.founds and claim.identifiers:
             key = claim.identifiers[0]
         elif key is None:
@@ -106,16 +107,30 @@ def merge(claims: Sequence[Claim], log: Log) -> Chunk:
     return _chunk(records)
 
 
+def _known(claim: Claim, known: dict[str, str], records: dict[str, _Record], log: Log) -> str | None:
+    """Return the key of the record that shares an identifier with a claim, unless their serial numbers differ."""
+    serial = next((item.value for item in claim.values if item.column == "serial_number"), None)
+    for name in claim.identifiers:
+        key = known.get(name)
+        if key is None:
+            continue
+        other = records[key].values.get("serial_number")
+        if serial is None or other is None or agree(serial, other.value):
+            return key
+        log.find("M065", source=claim.source, table="battery", column="serial_number", value=serial, other=other.value, shared=name)
+    return None
+
+
 def _only(claim: Claim, records: dict[str, _Record], log: Log) -> str | None:
     """Return the key a claim without a known identifier belongs to, or None where that cannot be told."""
     named = claim.identifiers[0] if claim.identifiers else ""
     if not records:
         return named or f"{claim.source_id}:1"
-    if len(records) == 1:
-        key = next(iter(records))
-        if named:
-            log.find("M060", source=claim.source, table="battery", column="serial_number", value=named, battery=key)
-        return key
+    if len(records) == 1 and not named:
+        return next(iter(records))
+    if named:
+        battery = next(iter(records)) if len(records) == 1 else "SERIAL"
+        log.find("M060", source=claim.source, table="battery", column="serial_number", value=named, battery=battery)
     why = f"names '{named}', which no other source knows" if named else "names no battery, and there are several"
     log.lose(claim.source, f"{len(claim.values)} {claim.method} values", f"the source {why}")
     return None
@@ -130,6 +145,8 @@ def _join(record: _Record, key: str, claim: Claim, log: Log) -> None:
             continue
         if not agree(old.value, new.value):
             _disagree(key, f"battery.{item.column}", old, new, log)
+        elif claim.rank > old.claim.rank and old.value != item.value:
+            _replaced(key, item.column, old, new, log)
         if claim.rank > old.claim.rank:
             record.values[item.column] = new
     for table, rows in claim.children.items():
@@ -171,6 +188,20 @@ def _disagree(key: str, what: str, old: _Value, new: _Value, log: Log) -> None:
         other=old.value,
         other_source=old.claim.source,
         kept=wins.value,
+    )
+
+
+def _replaced(key: str, column: str, old: _Value, new: _Value, log: Log) -> None:
+    log.find(
+        "M064",
+        source=new.claim.source,
+        table="battery",
+        column=column,
+        value=new.value,
+        battery=key,
+        method=new.claim.method,
+        other=old.value,
+        other_source=old.claim.source,
     )
 
 

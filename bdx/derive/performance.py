@@ -42,8 +42,13 @@ def attributes(cycles: pa.RecordBatch) -> list[Derived]:
         result = METHODS[row["by"]](test)
         if result is not None:
             value, inputs = result
-            found.append(Derived(row["to"].removeprefix("battery."), value, row["by"], inputs))
+            found.append(Derived(row["to"].removeprefix("battery."), _significant(value), row["by"], inputs))
     return found
+
+
+def _significant(value: float) -> float:
+    """Return a derived value with six significant digits: no cycler measures more, and float32 records hold seven."""
+    return value if isinstance(value, int) else float(f"{value:.6g}")
 
 
 def why_not(cycles: pa.RecordBatch) -> str:

@@ -81,6 +81,8 @@ def detect(source: Source) -> FormatSpec:
         return found[0]
     if found:
         raise AmbiguousFormat(f"matches {', '.join(item.id for item in found)}; choose one with -f", path=source.uri)
+    if source.head.strip(b" \t\r\n\xef\xbb\xbf") in (b"[]", b"{}", b"[{}]"):
+        raise SourceError("is JSON that holds no records", path=source.uri)
     tried = ", ".join(item.id for item in readable)
     raise UnknownFormat(f"no known format starts like {_show(source.head)}; tried {tried}", path=source.uri)
 

@@ -30,12 +30,13 @@ class Faults:
             check = rule.check if rule else ""
             if check in _ABSENCE:
                 continue
-            key = (found.table, found.column)
             kind = (found.source, check not in _UNREADABLE)
-            counts = self._counts.setdefault(key, {})
-            # Two rules may blame the same value: the larger count is certain, their sum is not.
-            counts[kind] = max(counts.get(kind, 0), found.count)
-            self._codes.setdefault(key, set()).add(found.code)
+            for column in _blamed(found.table, found.column, rule):
+                key = (found.table, column)
+                counts = self._counts.setdefault(key, {})
+                # Two rules may blame the same value: the larger count is certain, their sum is not.
+                counts[kind] = max(counts.get(kind, 0), found.count)
+                self._codes.setdefault(key, set()).add(found.code)
 
     def spoil(self, requirement: Requirement, shares: Sequence[Records]) -> tuple[str, ...]:
         """Move records to invalid, as many as faults were found in the requirement's columns; return the codes of those faults.
@@ -57,3 +58,10 @@ class Faults:
                 if left < count:
                     codes |= self._codes[key]
         return tuple(sorted(codes))
+
+
+def _blamed(table: str, column: str, rule: spec.RuleSpec | None) -> list[str]:
+    """Return the columns a finding is about: its own, and those its rule holds it against, as any of them may be the wrong one."""
+    known = spec.table(table).by_name if table in spec.tables() else {}
+    named = [value for value in rule.args.values() if isinstance(value, str) and value in known] if rule else []
+    return list(dict.fromkeys((column, *named)))

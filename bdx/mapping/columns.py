@@ -149,7 +149,7 @@ class _Run:
             for step in plan.steps:
                 if step.follows_sign:
                     columns[step.to] = turn(columns[step.to], factors)
-        extra = {name: (batch.column(index), metadata) for index, name, metadata in plan.extras}
+        extra = {name: (_wide(batch.column(index)), metadata) for index, name, metadata in plan.extras}
         return canon.batch("timeseries", columns, extra)
 
     def _read(self, raw: pa.Array, step: _Step) -> pa.Array:
@@ -251,6 +251,11 @@ def _look_up(raw: pa.Array, words: Facts) -> pa.Array:
     coded = raw if pa.types.is_dictionary(raw.type) else pc.dictionary_encode(raw)
     texts = numbers.text(coded.dictionary).to_pylist()
     return pa.array([words.get(text, text) for text in texts], pa.string()).take(coded.indices)
+
+
+def _wide(raw: pa.Array) -> pa.Array:
+    """Return float32 as float64: text then shows the very number, and reads back as it."""
+    return raw.cast(pa.float64()) if pa.types.is_float32(raw.type) else raw
 
 
 def _number(raw: pa.Array, step: _Step) -> pa.Array:

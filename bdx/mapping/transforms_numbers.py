@@ -87,11 +87,11 @@ def integer(column: Column, facts: Facts, options: Options) -> Transform:
 
 
 _EXACT = Context(prec=60)
-_PLACES = Decimal(1).scaleb(-15)
+_PLACES = Decimal(1).scaleb(-18)
 
 
 def as_decimal(raw: Any) -> Decimal:
-    """Return a raw number as decimal(38, 15); Fault for what is no number or has more than 23 digits before the point."""
+    """Return a raw number as decimal(38, 18); Fault for what is no number or has more than 20 digits before the point."""
     if type(raw) is float:
         number = Decimal(repr(raw))
     elif (type(raw) is int and abs(raw) < 10**30) or isinstance(raw, Decimal):
@@ -113,5 +113,5 @@ def shortest(value: Decimal) -> float | Decimal:
 
 
 def decimal(column: Column, facts: Facts, options: Options) -> Transform:
-    """A decimal(38, 15), written as a float where that is the same number."""
+    """A decimal(38, 18), written as a float where that is the same number."""
     return Transform(as_decimal, shortest)

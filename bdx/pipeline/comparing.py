@@ -125,13 +125,7 @@ def _by_key(name: str, a: pa.Table, b: pa.Table, result: DiffResult) -> None:
             here, there = ("present", "absent") if key in left else ("absent", "present")
             result.differences.append(Difference(name, key, "(row)", here, there))
             continue
-        for column in left[key]:
-            if column in SKIPPED_COLUMNS:
-                continue
-            x, y = left[key][column], right[key].get(column)
-            result.compared += 1
-            if not same(x, y):
-                result.differences.append(Difference(name, key, column, x, y))
+        _columns(name, key, left[key], right[key], result)
 
 
 def _keyed(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -140,7 +134,55 @@ def _keyed(table: pa.Table, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[s
         yield " / ".join(str(row.get(key)) for key in names), row
 
 
+TELLING = ("material", "stage", "role", "identifier", "name", "part_number", "subject", "mineral")
+"""Columns that may tell the rows of a battery's children apart, tried in this order."""
+
+
+def _telling(name: str, a: pa.Table, b: pa.Table) -> str:
+    """Return the column that, with the battery, is filled and unique in both tables; an empty string where there is none."""
+    if spec.table(name).parent != "battery":
+        return ""
+    for column in TELLING:
+        if column in a.column_names and all(_unique(table, column) for table in (a, b)):
+            return column
+    return ""
+
+
+def _unique(table: pa.Table, column: str) -> bool:
+    keys = table.select(["battery_key", column])
+    return not keys.column(column).null_count and keys.group_by(["battery_key", column]).aggregate([]).num_rows == table.num_rows
+
+
+def _matched(name: str, telling: str, a: pa.Table, b: pa.Table, result: DiffResult) -> None:
+    """Compare child rows matched by battery and the column that tells them apart."""
+    left, right = ({(row["battery_key"], row[telling]): row for row in table.to_pylist()} for table in (a, b))
+    if len({key for key, _ in left}) == len({key for key, _ in right}) == 1:
+        here = next(iter(left))[0]
+        right = {(here, value): row for (_, value), row in right.items()}
+    for key in dict.fromkeys((*left, *right)):
+        label = f"{key[0]} {key[1]}"
+        if key not in left or key not in right:
+            here, there = ("present", "absent") if key in left else ("absent", "present")
+            result.differences.append(Difference(name, label, "(row)", here, there))
+            continue
+        _columns(name, label, left[key], right[key], result)
+
+
+def _columns(name: str, label: str, left: dict[str, Any], right: dict[str, Any], result: DiffResult) -> None:
+    for column, x in left.items():
+        if column in SKIPPED_COLUMNS:
+            continue
+        y = right.get(column)
+        result.compared += 1
+        if not same(x, y):
+            result.differences.append(Difference(name, label, column, x, y))
+
+
 def _as_sets(name: str, a: pa.Table, b: pa.Table, result: DiffResult) -> None:
+    telling = _telling(name, a, b)
+    if telling:
+        _matched(name, telling, a, b, result)
+        return
     left, right = _rows(a), _rows(b)
     result.compared += sum(left.values())
     for row in (left - right).elements():

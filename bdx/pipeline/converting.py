@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from bdx import formats, gaps, mapping
 from bdx.canon import Chunk, Finding, Log, Loss, field_of
-from bdx.errors import BdxError, SinkError, SourceError, UsageError
+from bdx.errors import BdxError, SinkError, SourceError, UsageError, did_you_mean
 from bdx.formats.canonical import WriteOptions
 from bdx.formats.sink import Destination
-from bdx.pipeline.joining import Gathered, gather, join
+from bdx.pipeline.joining import Gathered, gather, join, same_path
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.spec import FormatSpec
 
@@ -65,6 +65,8 @@ def convert(
     target = _target(str(destination), to)
     uris = [str(source) for source in sources]
     _check_uris(uris, str(destination))
+    if prefer and not any(same_path(prefer, uri) for uri in uris):
+        raise UsageError(f"--prefer '{prefer}' is none of the sources{did_you_mean(prefer, uris)}")
     options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
     log = Log()
     opened = [open_source(uri, number, options) for number, uri in enumerate(uris, 1)]
@@ -86,6 +88,9 @@ def convert(
         if strict and log.losses:
             first = log.losses[0]
             raise LossError(f"--strict: {first.source}: {first.what} is not carried ({first.why}); {len(log.losses)} kinds of loss in all")
+        unread = next((found for found in log.findings if found.severity == "error"), None)
+        if strict and unread is not None:
+            raise LossError(f"--strict: {unread.code} {unread.message}")
     result.findings, result.losses = log.findings, log.losses
     result.gaps = analysis.finish(log) if analysis is not None else None
     return result

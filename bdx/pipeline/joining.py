@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from bdx.pipeline.reading import Opened, ReadOptions, chunks
 
 PRODUCTION = ("item", "genealogy", "process_step", "process_parameter", "quality_result", "equipment")
 RANKS = {"declared": 1, "produced": 2, "measured": 3}
+PREFERRED = 9
 
 
 @dataclass(slots=True)
@@ -42,7 +44,7 @@ def gather(opened: Opened, options: ReadOptions, into: list[Gathered], prefer: s
     """
     found = Gathered(opened)
     into.append(found)
-    rank = 9 if prefer and prefer == opened.uri else RANKS["declared"]
+    rank = PREFERRED if prefer and same_path(prefer, opened.uri) else RANKS["declared"]
     for chunk in chunks(opened, options):
         if "battery" in chunk:
             found.claims += merge.declared(chunk, opened.uri, opened.id, rank)
@@ -56,6 +58,11 @@ def gather(opened: Opened, options: ReadOptions, into: list[Gathered], prefer: s
         yield chunk
 
 
+def same_path(a: str, b: str) -> bool:
+    """Say whether two names of a source mean the same file."""
+    return a == b or (b != "<stdin>" and Path(a).resolve() == Path(b).resolve())
+
+
 def join(gathered: list[Gathered], log: Log, battery: str = "", prefer: str = "") -> Chunk:
     """Return the merged battery chunk (battery, children, evidence) of all gathered sources.
 
@@ -63,15 +70,26 @@ def join(gathered: list[Gathered], log: Log, battery: str = "", prefer: str = ""
     """
     claims = [claim for found in gathered for claim in found.claims]
     alone = not claims
-    serials = {name for claim in claims for name in claim.identifiers} or ({battery} if battery else None)
+    serials = {battery} if battery else {name for claim in claims for name in claim.identifiers} or None
     for found in gathered:
-        boost = 9 if prefer and prefer == found.opened.uri else 0
+        boost = PREFERRED if prefer and same_path(prefer, found.opened.uri) else 0
         claims += _measured(found, alone=alone, rank=boost or RANKS["measured"])
         claims += _produced(found, serials, alone=alone, rank=boost or RANKS["produced"])
-    if battery:
-        for claim in claims:
-            claim.identifiers = (battery, *(name for name in claim.identifiers if name != battery))
-    return merge.merge(claims, log)
+    return merge.merge(_about(claims, battery, log) if battery else claims, log)
+
+
+def _about(claims: list[merge.Claim], battery: str, log: Log) -> list[merge.Claim]:
+    """Return the claims about one battery: what instruments and factory say is taken to be about it, declared rows only if they say so."""
+    kept = []
+    for claim in claims:
+        named = battery in claim.identifiers
+        if claim.method == "declared" and claim.identifiers and not named:
+            log.lose(claim.source, f"battery {claim.identifiers[0]}", f"--battery asks for {battery} only")
+            continue
+        if not named:
+            claim.identifiers = (battery, *claim.identifiers)
+        kept.append(claim)
+    return kept
 
 
 def _measured(found: Gathered, *, alone: bool, rank: int) -> list[merge.Claim]:
