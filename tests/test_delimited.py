@@ -77,6 +77,9 @@ def test_a_cut_last_line_is_named_and_a_whole_one_without_line_break_kept() -> N
     cut, findings, _ = read(text([row(1), row(2)])[:-25])
     assert cut.num_rows == 1
     assert findings["F042"].locator == "line 3"
+    shorter, findings, _ = read(text([row(1), row(2)])[:-2])
+    assert shorter.num_rows == 2
+    assert findings["F049"].locator == "line 3"
 
 
 def test_nul_bytes_are_left_out_and_counted() -> None:

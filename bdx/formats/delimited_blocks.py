@@ -27,12 +27,13 @@ class Block:
 def blocks(source: Source, dialect: Dialect) -> Iterator[Block]:
     """Yield the lines after the header in blocks of a few megabytes.
 
-    NUL bytes are left out and bytes outside the encoding replaced; both are logged.
+    NUL bytes are left out and bytes outside the encoding replaced; both are logged, as is a last line without an
+    end whose last cell is shorter than the one above it.
     Raises: CorruptSource where no line ends within 64 MiB.
     """
     newline = dialect.newline.encode()
     line = 1
-    rest = b""
+    rest = before = b""
     with source.stream() as stream:
         for chunk, replaced in _decoded(stream, dialect):
             data = rest + chunk
@@ -44,10 +45,19 @@ def blocks(source: Source, dialect: Dialect) -> Iterator[Block]:
                 raise CorruptSource("no line ends within 64 MiB; expected lines of text", path=source.uri, offset=f"line {line}")
             whole, rest = data[:cut], data[cut:]
             if whole:
+                before = whole[whole.rfind(newline, 0, len(whole) - 1) + 1 :]
                 yield from _after_header(_without_nuls(whole, line, newline, source), line, dialect)
                 line += whole.count(newline)
     if rest:
+        if line > dialect.first_line and 0 < _last_cell(rest, dialect) < _last_cell(before, dialect):
+            shown = rest[-40:].decode("utf-8", "replace").strip()
+            source.log.find("F049", source=source.uri, locator=f"line {line}", value=shown)
         yield from _after_header(_without_nuls(rest, line, newline, source), line, dialect)
+
+
+def _last_cell(line: bytes, dialect: Dialect) -> int:
+    """Return the length of the last cell of a line."""
+    return len(line.rpartition(dialect.separator.encode())[2].strip())
 
 
 def _after_header(data: bytes, line: int, dialect: Dialect) -> Iterator[Block]:

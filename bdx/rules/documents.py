@@ -116,6 +116,8 @@ def _expected(error: Any) -> str:
         wanted = "no item twice"
     elif rule in _PLAIN:
         wanted = _PLAIN[rule].format(limit=getattr(kind, "limit", ""), pattern=getattr(kind, "pattern", ""))
+    elif rule in ("anyOf", "oneOf"):
+        wanted = "one of the forms the schema names"
     else:
         wanted = str(error.message)
     return f"found {_found(error, rule)}, expected {wanted}"
