@@ -7,6 +7,7 @@ from datetime import date
 import click
 
 from bdx.cli import options
+from bdx.errors import UsageError
 
 
 @click.command("gaps", short_help="name what a receiver will miss")
@@ -24,6 +25,7 @@ from bdx.cli import options
 @options.battery
 @options.output("text", "json")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is missing.")
+@click.option("--allow-empty", is_flag=True, help="Accept records that the profile does not bind on that day.")
 @click.option("--output", "destination", default="-", metavar="FILE", help="Write the report to FILE.")
 def command(
     sources: tuple[str, ...],
@@ -37,6 +39,7 @@ def command(
     form: str,
     *,
     exit_zero: bool,
+    allow_empty: bool,
     destination: str,
 ) -> None:
     """List what SOURCEs lack for a receiver: attribute, law or contract, date, tier, and who could supply it.
@@ -64,5 +67,7 @@ def command(
     color = destination == "-" and options.colour()
     text = gaps_text.render(result, color=color) if form == "text" else gaps_json.render(result)
     options.write_text(destination, text)
+    if not result.weighed and not allow_empty:
+        raise UsageError(f"nothing was weighed: profile {profile} asks nothing of these records on that day (--allow-empty accepts that)")
     if result.has_gaps and not exit_zero:
         click.get_current_context().exit(1)

@@ -22,6 +22,9 @@ def render(result: GapResult, color: bool = False) -> str:
 
 def brief(result: GapResult) -> list[str]:
     """Return the two or three lines a conversion says about the gaps of what it wrote."""
+    if not result.weighed:
+        why = _list(f"{count:,} {reason}" for reason, count in result.outside.items()) or "no requirement binds these records"
+        return [f"gaps: {result.profile.id}: nothing weighed: {why}"]
     gaps = [outcome.requirement for outcome in result.outcomes if outcome.is_gap]
     met = sum(outcome.strength == "mandatory" and outcome.status == "present" for outcome in result.outcomes)
     head = f"gaps: {result.profile.id}: {_count(len(gaps), 'mandatory requirement')} not met, {met} met"
