@@ -202,6 +202,20 @@ def test_other_versions_are_named_and_refused(value: dict[str, Any], version: st
         read(data)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"$schema": "http://json-schema.org/draft-04/schema", "properties": {"identification": {"idDmc": {}}}},
+        {"identification": {"idDmc": "x"}, "additionalData": []},
+        {"shells": [{"identification": {"idDmc": "x"}, "performance": {}}]},
+        {"properties": {"TechnicalPropertyAreas": {}}},
+    ],
+)
+def test_keys_deep_inside_do_not_make_a_passport(value: dict[str, Any]) -> None:
+    with pytest.raises(UnknownFormat):
+        formats.detect(Source("-", stdin=io.BytesIO(json.dumps(value).encode())))  # type: ignore[arg-type]
+
+
 def test_a_part_stands_in_its_place_of_the_whole() -> None:
     whole = passports.idta()
     for name, part in whole.items():

@@ -123,5 +123,6 @@ def _regex(pattern: str) -> re.Pattern[bytes]:
 
 
 def _show(head: bytes) -> str:
-    text = head[:24]
-    return repr(text.decode("ascii")) if text.isascii() and text.decode("ascii").isprintable() else text[:12].hex(" ")
+    text = head[:32].decode("ascii", "replace")
+    readable = all(letter.isprintable() or letter.isspace() for letter in text) and "\ufffd" not in text
+    return repr(" ".join(text.split())) if readable else head[:12].hex(" ")

@@ -29,14 +29,41 @@ _MARKS = (
 
 
 def sniff(head: bytes, spec: FormatSpec) -> bool:
-    """Say whether the head is JSON that names all keys of one of the spec's `keys` groups, in any order."""
+    """Say whether the head is JSON that names all keys of one of the spec's `keys` groups, in any order.
+
+    Keys deep inside do not make a document: those of one of the `root` groups must stand at its root, none of `root_not`.
+    """
     encoding, skip = _encoding(head)
     text = head[skip:]
     if encoding != "utf-8":
         text = text.decode(encoding, "ignore").encode("utf-8", "ignore")
     if not text.lstrip(_BLANKS).startswith((b"{", b"[")):
         return False
-    return any(all(_key(name).search(text) for name in group) for group in spec.raw.get("keys", ()))
+    if not any(all(_key(name).search(text) for name in group) for group in spec.raw.get("keys", ())):
+        return False
+    at_root = _root_keys(text)
+    groups = spec.raw.get("root", ())
+    return not at_root & set(spec.raw.get("root_not", ())) and (not groups or any(at_root >= set(group) for group in groups))
+
+
+_TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
+
+
+def _root_keys(text: bytes) -> frozenset[str]:
+    """Return the keys of the first document as far as the text goes; a list around documents does not count."""
+    found: set[str] = set()
+    depth = 0
+    for token in _TOKEN.finditer(text.removeprefix(b"[") if (text := text.lstrip(_BLANKS))[:1] == b"[" else text):
+        mark = token[0]
+        if mark in (b"{", b"["):
+            depth += 1
+        elif mark in (b"}", b"]"):
+            depth -= 1
+            if depth <= 0:
+                break
+        elif depth == 1 and token[2]:
+            found.add(token[1].decode("utf-8", "replace"))
+    return frozenset(found)
 
 
 @cache
