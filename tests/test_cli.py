@@ -1,10 +1,12 @@
 """The command line as a stranger meets it: exit codes, one-line errors, nothing half-written."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -208,3 +210,68 @@ def test_version_imports_little() -> None:
     code = f"import sys; from bdx.cli import run; run(['--version']); print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_a_report_never_replaces_what_it_is_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_bytes(Path(MASTER).read_bytes())
+    target = tmp_path / "x.parquet"
+    for command in (
+        ["validate", str(sheet), "--output", str(sheet)],
+        ["gaps", str(sheet), "--profile", "ec-guidance", "--output", str(sheet)],
+        ["convert", str(sheet), "-o", str(target), "--report", str(sheet)],
+        ["convert", str(sheet), "-o", str(target), "--report", str(target)],
+    ):
+        assert run(command) == 4
+        assert "a name of its own" in capsys.readouterr().err
+    assert sheet.read_bytes() == Path(MASTER).read_bytes()
+    assert not target.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "kill") or sys.platform == "win32", reason="signals of POSIX")
+def test_a_terminated_run_leaves_nothing(tmp_path: Path) -> None:
+    import signal
+    import threading
+    import time
+
+    head, *rows = bdx("convert", CYCLER, "-t", "csv", "-q").stdout.splitlines(keepends=True)
+    command = [sys.executable, "-m", "bdx", "convert", "-", "-o", str(tmp_path / "x.arrow"), "-q"]
+    running = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert running.stdin is not None
+
+    def feed(pipe: Any) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            pipe.write(head)
+            while running.poll() is None:
+                pipe.writelines(rows)
+
+    writer = threading.Thread(target=feed, args=(running.stdin,), daemon=True)
+    writer.start()
+    deadline = time.monotonic() + 60
+    while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert any(tmp_path.iterdir()), "the temporary file was there"
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(60) == 130
+    writer.join(10)
+    with contextlib.suppress(OSError):
+        running.stdin.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_weighed_is_no_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    early = ["gaps", MASTER, "--profile", "ec-guidance", "--as-of", "2026-01-01"]
+    assert run(early) == 2
+    assert "nothing was weighed" in capsys.readouterr().err
+    assert run([*early, "--allow-empty"]) == 0
+
+
+def test_battery_picks_one_of_a_sheet(tmp_path: Path) -> None:
+    head, first = Path(MASTER).read_text("utf-8").splitlines()
+    second = first.replace("BX36-000042", "BX36-000077").replace("0042", "0077")
+    sheet = tmp_path / "two.csv"
+    sheet.write_text("\n".join((head, first, second)) + "\n", "utf-8")
+    target = tmp_path / "p.json"
+    assert run(["convert", CYCLER, str(sheet), "--battery", "BX36-000077", "-t", "idta-02035", "-o", str(target), "-q"]) == 0
+    assert json.loads(target.read_text("utf-8"))["BatteryNameplate"]["SerialNumber"] == "BX36-000077"
+    assert run(["convert", CYCLER, str(sheet), "--prefer", "nope.csv", "-t", "idta-02035", "-o", str(tmp_path / "q.json")]) == 2
