@@ -95,7 +95,9 @@ class Day(click.ParamType):  # type: ignore[type-arg]  # generic only from click
 
 def keep_apart(report: str | None, others: Iterable[str]) -> None:
     """Refuse a report file that is a source or the destination of the same run; an older report may be replaced."""
-    if report and report != "-" and any(other != "-" and Path(other).resolve() == Path(report).resolve() for other in others):
+    from bdx.formats.sink import same_path
+
+    if report and report != "-" and any(same_path(report, other) for other in others):
         raise SinkError(f"'{report}' is a source or the destination of this run; give the report a name of its own")
 
 

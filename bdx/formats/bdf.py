@@ -25,7 +25,7 @@ def write_chunks(chunks: Iterable[Chunk], sink: BinaryIO, _format_spec: FormatSp
     """
     if options.table not in (None, TABLE):
         raise UsageError(f"BDF CSV holds table {TABLE}, not {options.table}")
-    options = WriteOptions(log=options.log, table=TABLE, source=options.source, strict=options.strict)
+    options = WriteOptions(log=options.log, table=TABLE, source=options.source)
     labelled: list[str] = []
     test: str | None = None
     for batch in single_table(_unlabelled_aside(chunks, options), options, "BDF CSV"):

@@ -28,7 +28,6 @@ class WriteOptions:
     log: Log
     table: str | None = None
     source: str = ""
-    strict: bool = False
 
     def wanted(self) -> str:
         """Return the table that was asked for, empty where none was.

@@ -14,8 +14,8 @@ import pyarrow as pa
 from bdx import spec
 from bdx.canon import Chunk, Part
 from bdx.errors import CorruptSource, SourceError, UnsafeSource
-from bdx.formats.canonical import WriteOptions, absent, as_parts, conform, guard, nothing
-from bdx.formats.families import arrange, settle
+from bdx.formats.canonical import WriteOptions, as_parts, conform, guard
+from bdx.formats.families import arrange, wanted_batches
 from bdx.formats.parquet_table import TableWriter, batches, open_file
 from bdx.formats.sink import DESCRIPTOR
 from bdx.formats.source import Source
@@ -117,24 +117,13 @@ def write_chunks(chunks: Iterable[Chunk], sink: Path, _format_spec: FormatSpec, 
 
     Raises: SinkError where there is nothing to write.
     """
-    wanted = options.wanted()
     writers: dict[str, TableWriter] = {}
-    seen: set[str] = set()
     with ExitStack() as stack:
-        for chunk in chunks:
-            seen.update(chunk)
-            for table, batch in settle(chunk, options).items():
-                if wanted and table != wanted:
-                    options.lose(table, batch.num_rows, f"only table {wanted} was asked for")
-                    continue
-                if table not in writers:
-                    file = stack.enter_context((sink / f"{table}.parquet").open("w+b"))
-                    writers[table] = stack.enter_context(TableWriter(file, batch.schema))
-                writers[table].write(batch)
-        if not seen:
-            raise nothing()
-        if not writers:
-            raise absent(wanted, seen)
+        for table, batch in wanted_batches(chunks, options):
+            if table not in writers:
+                file = stack.enter_context((sink / f"{table}.parquet").open("w+b"))
+                writers[table] = stack.enter_context(TableWriter(file, batch.schema))
+            writers[table].write(batch)
         for writer in writers.values():
             writer.finish()
     resources = [_resource(sink / f"{table}.parquet", table, writer) for table, writer in writers.items()]

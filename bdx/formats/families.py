@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from bdx import canon, spec
 from bdx.canon import Chunk
 from bdx.errors import CorruptSource, UnsafeSource
-from bdx.formats.canonical import WriteOptions, concat
+from bdx.formats.canonical import WriteOptions, absent, concat, nothing
 
 PARENT_ROWS = 1024
 """Parents read at a time: their children travel in the same chunk and may be hundreds for each."""
@@ -43,6 +43,28 @@ def settle(chunk: Chunk, options: WriteOptions) -> Chunk:
         parent = spec.table(table).parent
         settled[table] = _in_parent_order(table, batch, chunk[parent], options) if parent in chunk else batch
     return settled
+
+
+def wanted_batches(chunks: Iterable[Chunk], options: WriteOptions) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Yield (table, batch) of all chunks, children in their parents' order; tables the user did not ask for are a loss.
+
+    Raises: SinkError at the end where there was nothing to write.
+    """
+    wanted = options.wanted()
+    seen: set[str] = set()
+    written = False
+    for chunk in chunks:
+        seen.update(chunk)
+        for table, batch in settle(chunk, options).items():
+            if wanted and table != wanted:
+                options.lose(table, batch.num_rows, f"only table {wanted} was asked for")
+                continue
+            written = True
+            yield table, batch
+    if not seen:
+        raise nothing()
+    if not written:
+        raise absent(wanted, seen)
 
 
 def _in_parent_order(table: str, batch: pa.RecordBatch, parent: pa.RecordBatch, options: WriteOptions) -> pa.RecordBatch:

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 from bdx import spec
 from bdx.canon import Chunk, Part
 from bdx.errors import CorruptSource, SinkError, SourceError, UnsafeSource
-from bdx.formats.canonical import FAULTS, WriteOptions, absent, as_parts, guard, nothing, workspace
-from bdx.formats.families import arrange, settle
+from bdx.formats.canonical import FAULTS, WriteOptions, as_parts, guard, workspace
+from bdx.formats.families import arrange, wanted_batches
 from bdx.formats.hdf_columns import TableGroup, read_table
 from bdx.formats.source import Source
 from bdx.spec import FormatSpec
@@ -130,24 +130,13 @@ def write_chunks(chunks: Iterable[Chunk], sink: BinaryIO, _format_spec: FormatSp
     """
     import h5py
 
-    wanted = options.wanted()
     tables: dict[str, TableGroup] = {}
-    seen: set[str] = set()
     with workspace(sink) as target:
         with _open_new(h5py, target) as file:
-            for chunk in chunks:
-                seen.update(chunk)
-                for table, batch in settle(chunk, options).items():
-                    if wanted and table != wanted:
-                        options.lose(table, batch.num_rows, f"only table {wanted} was asked for")
-                        continue
-                    if table not in tables:
-                        tables[table] = TableGroup(file.create_group(table), table)
-                    tables[table].append(batch)
-            if not seen:
-                raise nothing()
-            if not tables:
-                raise absent(wanted, seen)
+            for table, batch in wanted_batches(chunks, options):
+                if table not in tables:
+                    tables[table] = TableGroup(file.create_group(table), table)
+                tables[table].append(batch)
             for writer in tables.values():
                 writer.finish()
             file.attrs["bdx_layout"] = LAYOUT

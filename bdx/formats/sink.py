@@ -18,6 +18,11 @@ DESCRIPTOR = "datapackage.json"
 """The file by which a folder is known to be a data set of bdx, so that --force may replace it."""
 
 
+def same_path(a: str, b: str) -> bool:
+    """Say whether two names mean the same file, which need not exist; standard input and output are no files."""
+    return a == b or (not {a, b} & {"-", "<stdin>"} and Path(a).resolve() == Path(b).resolve())
+
+
 class Destination:
     """Where output goes: a path, "-" for standard output, or a folder.
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from bdx import spec
 from bdx.canon import dumps
 from bdx.errors import SourceError
-from bdx.pipeline.reading import ReadOptions, chunks, open_source
+from bdx.pipeline.reading import read
 
 SKIPPED_TABLES = ("source", "evidence")
 SKIPPED_COLUMNS = frozenset({"battery_key", "source_id", "locator", "extra", "test_id"})
@@ -71,14 +71,7 @@ def diff(left: str | Path, right: str | Path, *, assume_tz: str | None = None) -
 
 
 def _tables(source: str | Path, assume_tz: str | None) -> dict[str, pa.Table]:
-    options = ReadOptions(assume_tz=assume_tz)
-    opened = open_source(str(source), 1, options)
-    found: dict[str, list[pa.RecordBatch]] = {}
-    for chunk in chunks(opened, options):
-        for name, batch in chunk.items():
-            if batch.num_rows:
-                found.setdefault(name, []).append(batch)
-    return {name: pa.Table.from_batches(batches) for name, batches in found.items()}
+    return {name: table for name, table in read(source, assume_tz=assume_tz).items() if table.num_rows}
 
 
 def _by_position(name: str, a: pa.Table, b: pa.Table, result: DiffResult) -> None:

@@ -14,8 +14,8 @@ from bdx import formats, gaps, mapping
 from bdx.canon import Chunk, Finding, Log, Loss, field_of
 from bdx.errors import BdxError, SinkError, SourceError, UsageError, did_you_mean
 from bdx.formats.canonical import WriteOptions
-from bdx.formats.sink import Destination
-from bdx.pipeline.joining import Gathered, gather, join, same_path
+from bdx.formats.sink import Destination, same_path
+from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.spec import FormatSpec
 
@@ -64,7 +64,7 @@ def convert(
     """
     target = _target(str(destination), to)
     uris = [str(source) for source in sources]
-    _check_uris(uris, str(destination))
+    _check_uris(uris)
     if prefer and not any(same_path(prefer, uri) for uri in uris):
         raise UsageError(f"--prefer '{prefer}' is none of the sources{did_you_mean(prefer, uris)}")
     options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
@@ -80,7 +80,7 @@ def convert(
     lines = str(destination).endswith((".jsonl", ".ndjson"))
     with ExitStack() as stack:
         sink = stack.enter_context(Destination(str(destination), force=force, folder=as_folder, sources=uris))
-        _write(stream, sink, target, log, table, strict, lines=lines, source=uris[0] if len(uris) == 1 else "merged record")
+        _write(stream, sink, target, log, table, lines=lines, source=uris[0] if len(uris) == 1 else "merged record")
         for item in opened:
             log.merge(item.log, item.uri)
         if not any(result.rows.values()) and not any(item.format.world == "canonical" for item in opened):
@@ -112,13 +112,11 @@ def _target(destination: str, to: str | None) -> FormatSpec:
     return target
 
 
-def _check_uris(uris: Sequence[str], destination: str) -> None:
+def _check_uris(uris: Sequence[str]) -> None:
     if not uris:
         raise UsageError("no source given")
     if uris.count("-") > 1:
         raise UsageError("standard input can be given once")
-    if destination != "-" and destination in uris:
-        raise SinkError(f"'{destination}' is both source and destination")
 
 
 def _chunks(opened: Sequence[Opened], options: ReadOptions, target: FormatSpec, log: Log, battery: str, prefer: str) -> Iterator[Chunk]:
@@ -178,13 +176,11 @@ def _as_held(chunk: Chunk, supplied: frozenset[str]) -> Chunk:
     return held
 
 
-def _write(
-    stream: Iterator[Chunk], sink: Any, target: FormatSpec, log: Log, table: str | None, strict: bool, *, lines: bool, source: str
-) -> None:
+def _write(stream: Iterator[Chunk], sink: Any, target: FormatSpec, log: Log, table: str | None, *, lines: bool, source: str) -> None:
     """Write the chunks through the target's engine, canonical directly, others through their mapping."""
     engine = formats.engine(target)
     if hasattr(engine, "write_chunks"):
-        engine.write_chunks(stream, sink, target, WriteOptions(table=table, log=log, source=source, strict=strict))
+        engine.write_chunks(stream, sink, target, WriteOptions(table=table, log=log, source=source))
         return
     if table:
         raise UsageError(f"--table goes with canonical formats; {target.id} has a shape of its own")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from bdx import spec
 from bdx.canon import Chunk, Log
 from bdx.derive import merge, performance, production
 from bdx.derive.derived import Derived
+from bdx.formats.sink import same_path
 from bdx.pipeline.reading import Opened, ReadOptions, chunks
 
 PRODUCTION = ("item", "genealogy", "process_step", "process_parameter", "quality_result", "equipment")
@@ -56,11 +56,6 @@ def gather(opened: Opened, options: ReadOptions, into: list[Gathered], prefer: s
             latest = pc.max(chunk["timeseries"].column("unix_time_second")).as_py()
             found.last_unix = latest if latest is not None else found.last_unix
         yield chunk
-
-
-def same_path(a: str, b: str) -> bool:
-    """Say whether two names of a source mean the same file."""
-    return a == b or (b != "<stdin>" and Path(a).resolve() == Path(b).resolve())
 
 
 def join(gathered: list[Gathered], log: Log, battery: str = "", prefer: str = "") -> Chunk:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -24,7 +25,6 @@ class ReadOptions:
     from_format: str | None = None
     assume_tz: str | None = None
     stdin: BinaryIO | None = None
-    mapping_options: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Docum
         source_id=opened.id,
         log=opened.log,
         model=opened.format.full_id,
-        options={"assume_tz": options.assume_tz, **options.mapping_options},
+        options={"assume_tz": options.assume_tz},
     )
     parts = formats.read(opened.source, opened.format)
     if documents is not None:
@@ -91,6 +91,20 @@ def _canonical(opened: Opened) -> Iterator[Chunk]:
         yield chunk
     if not named:
         yield {"source": source_row(opened)}
+
+
+def read(source: str | Path, *, from_format: str | None = None, assume_tz: str | None = None) -> dict[str, pa.Table]:
+    """Return a whole source as canonical tables in memory, table name -> pyarrow Table.
+
+    Raises: SourceError and its kin where the source cannot be read.
+    """
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
+    opened = open_source(str(source), 1, options)
+    found: dict[str, list[pa.RecordBatch]] = {}
+    for chunk in chunks(opened, options):
+        for name, batch in chunk.items():
+            found.setdefault(name, []).append(batch)
+    return {name: pa.Table.from_batches(batches) for name, batches in found.items()}
 
 
 def source_row(opened: Opened) -> pa.RecordBatch:
