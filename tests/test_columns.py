@@ -13,7 +13,7 @@ import pytest
 from bdx import spec
 from bdx.canon import Document, Log, Part, Table
 from bdx.errors import MappingError, SpecError
-from bdx.mapping import Context, clock, columns, numbers
+from bdx.mapping import Context, clock, columns, dates, numbers
 from bdx.mapping.names import fold, snake
 from bdx.mapping.numbers import Scale
 
@@ -121,14 +121,22 @@ def test_durations_of_mixed_widths_nulls_and_slices() -> None:
         ("05/11/2021 12:00:01 AM", "mdy", datetime(2021, 5, 11, 0, 0, 1)),
         ("05/11/2021 13:00:01 PM", "mdy", None),
         ("\t02.03.2026 07:30:00", "dmy", datetime(2026, 3, 2, 7, 30)),
-        ("02.03.26 07:30:00", "dmy", None),
+        ("02.03.26 07:30:00", "dmy", datetime(2026, 3, 2, 7, 30)),
+        ("02.03.26 07:30:00", "ymd", None),
+        ("23-Nov-23 3:56:08 PM", "", datetime(2023, 11, 23, 15, 56, 8)),
+        ("14 December 2020", "", datetime(2020, 12, 14)),
+        ("11 December 2020, 12:22:12 PM", "", datetime(2020, 12, 11, 12, 22, 12)),
+        ("Wednesday, November 2, 2016", "", datetime(2016, 11, 2)),
+        ("2022/5/18 16:27:52", "mdy", datetime(2022, 5, 18, 16, 27, 52)),
+        ("12/16/2019 14:03:25", "mdy", datetime(2019, 12, 16, 14, 3, 25)),
+        ("16:05:31", "mdy", None),
         ("1969-12-31 23:59:59.5", "ymd", datetime(1969, 12, 31, 23, 59, 59, 500000)),
         ("2023-12-31 24:00:00", "ymd", None),
         ("0000-01-01 00:00:00", "mdy", None),
     ],
 )
 def test_wall_times(text: str, order: str, expected: datetime | None) -> None:
-    assert clock.wall_times(pa.array([text]), order).to_pylist() == [expected]
+    assert dates.wall_times(pa.array([text]), order).to_pylist() == [expected]
 
 
 @pytest.mark.parametrize("milli", [4200.0, 3300.1, 1.0, 2999.7, 0.3])
@@ -315,7 +323,92 @@ def test_shipped_mappings_name_known_columns_units_and_words_once() -> None:
             spec.table("timeseries").column(row["to"])
         for row in facts.get("test", ()):
             spec.table("test").column(row["to"])
-        targets = [row["to"] for row in facts["column"]]
-        assert len(targets) == len(set(targets))
+        homes = [(name, row["to"]) for row in facts["column"] for name in row["from"]]
+        assert len(homes) == len(set(homes)), name
         words = [fold(word) for key in ("charge", "discharge", "idle") for word in facts.get("sign", {}).get(key, ())]
         assert len(words) == len(set(words))
+
+
+@pytest.mark.parametrize(
+    ("texts", "order"),
+    [
+        (["2024-01-02"], "ymd"),
+        (["13/01/2024 10:00:00", "14/01/2024 10:00:00"], "dmy"),
+        (["01/13/2024 10:00:00", "01/14/2024 10:00:00"], "mdy"),
+        (["13/14/2024", "14/13/2024"], ""),
+        (["01/02/2024 10:00:00", "01/03/2024 09:00:00", "02/01/2024 08:00:00"], "mdy"),
+        (["01/02/2024 10:00:00", "02/02/2024 09:00:00", "01/03/2024 08:00:00"], "dmy"),
+        (["01/02/2024 10:00:00", "01/02/2024 10:00:01"], ""),
+        (["23-Nov-23 3:56:08 PM"], "dmy"),
+        (["16:05:31"], ""),
+        ([None], ""),
+    ],
+)
+def test_the_values_show_the_order_of_a_date_or_it_stays_open(texts: list[str | None], order: str) -> None:
+    assert dates.order_of(pa.array(texts, pa.string())) == order
+
+
+@pytest.mark.parametrize(
+    ("text", "local", "utc"),
+    [
+        ("2025-06-06T08:15:02+02:00", datetime(2025, 6, 6, 8, 15, 2), 1749190502.0),
+        ("2025-06-06T08:15:32.500+0200", datetime(2025, 6, 6, 8, 15, 32, 500000), 1749190532.5),
+        ("2025-06-06 08:15:02 Z", datetime(2025, 6, 6, 8, 15, 2), 1749197702.0),
+        ("2025-06-06 08:15:02-05:30", datetime(2025, 6, 6, 8, 15, 2), 1749217502.0),
+    ],
+)
+def test_an_offset_gives_wall_time_and_utc(text: str, local: datetime, utc: float) -> None:
+    texts = pa.array([text, None])
+    assert dates.has_offset(texts)
+    assert dates.wall_times(dates.without_offset(texts)).to_pylist() == [local, None]
+    assert dates.instants(texts).to_pylist() == [utc, None]
+
+
+def test_a_date_is_not_taken_for_one_with_an_offset() -> None:
+    assert not dates.has_offset(pa.array(["2025-06-06"]))
+    assert dates.instants(pa.array(["2025-06-06 08:00:00"])).to_pylist() == [None]
+
+
+def test_day_numbers_of_excel_and_matlab() -> None:
+    assert dates.serial(pa.array([43374.46, None, 1e300]), "excel").to_pylist() == [datetime(2018, 10, 1, 11, 2, 24), None, None]
+    assert dates.serial(pa.array([719529.5]), "matlab").to_pylist() == [datetime(1970, 1, 1, 12)]
+
+
+def signs(current: list[float], voltage: list[float], rows: int = 100, **more: list[float]) -> tuple[list[float], str, Log]:
+    facts = {
+        "kind": "columns",
+        "format": "test",
+        "column": [
+            {"from": ["I"], "to": "current_ampere", "by": "sign"},
+            {"from": ["U"], "to": "voltage_volt"},
+            {"from": ["Qc"], "to": "charging_capacity_ah"},
+            {"from": ["Qd"], "to": "discharging_capacity_ah"},
+        ],
+    }
+    whole = pa.RecordBatch.from_pydict({"I": current, "U": voltage, **more})
+    batches = [whole.slice(start, rows) for start in range(0, whole.num_rows, rows)]
+    log = Log()
+    found = list(columns.to_canonical([Table("records", whole.schema, iter(batches))], facts, Context("x.csv", "s1", log)))
+    series = [value for chunk in found if "timeseries" in chunk for value in chunk["timeseries"].column("current_ampere").to_pylist()]
+    return series, found[-1]["test"].column("current_sign")[0].as_py(), log
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_the_voltage_tells_a_signed_column_from_a_turned_one(rows: int) -> None:
+    current, voltage = [0.0, 1.0, 1.0, -1.0, -1.0, 0.0], [3.5, 3.6, 3.62, 3.4, 3.38, 3.48]
+    assert signs(current, voltage, rows)[:2] == (current, "signed")
+    assert signs([-value for value in current], voltage, rows)[:2] == (current, "reversed")
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_an_unsigned_column_without_states_is_unproven(rows: int) -> None:
+    current, sign, log = signs([0.0, 1.0, 1.0, 0.0, 1.0, 1.0], [3.5, 3.6, 3.62, 3.55, 3.4, 3.38], rows)
+    assert (current, sign) == ([0.0, 1.0, 1.0, 0.0, 1.0, 1.0], "unproven")
+    assert {finding.code: finding.severity for finding in log.findings if finding.code != "M023"} == {"M020": "error"}
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_rising_counters_give_an_unsigned_column_its_sign(rows: int) -> None:
+    counters = {"Qc": [0.0, 0.0, 0.1, 0.1, 0.1, 0.1, 0.1], "Qd": [0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.1]}
+    current, sign, log = signs([0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0], [3.5, 3.6, 3.62, 3.55, 3.4, 3.38, 3.45], rows, **counters)
+    assert (current, sign, codes(log)) == ([0.0, 1.0, 1.0, 0.0, -1.0, -1.0, 0.0], "state", {"M023"})

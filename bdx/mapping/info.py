@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from bdx import canon, spec, units
 from bdx.errors import MappingError, SpecError
-from bdx.mapping import Context, clock, numbers
+from bdx.mapping import Context, dates, numbers
 from bdx.mapping.numbers import Scale
 from bdx.spec import Column, Facts
 
@@ -49,8 +50,10 @@ def _value(raw: Any, column: Column, wish: Facts, facts: Facts) -> Any:
     """Return the value in the column's type and unit, or None where it cannot be read so."""
     if column.type == "string":
         return raw if isinstance(raw, str) else str(raw)
+    if isinstance(raw, (int, float)) and wish.get("order"):
+        raw = _instant(float(raw), column, wish["order"])
     if column.type == "local_timestamp":
-        array = pa.array([raw]) if not isinstance(raw, str) else clock.wall_times(pa.array([raw]), wish.get("order", "ymd"))
+        array = pa.array([raw]) if not isinstance(raw, str) else _wall_time(raw, wish.get("order", ""))
         return array[0].as_py() if pa.types.is_timestamp(array.type) and array.type.tz is None else None
     if column.type == "timestamp":
         array = pa.array([raw])
@@ -64,6 +67,28 @@ def _value(raw: Any, column: Column, wish: Facts, facts: Facts) -> Any:
     unit = facts.get("units", {}).get(wish.get("unit", ""), wish.get("unit", ""))
     scale = Scale(*units.factor(unit, column.unit)) if unit and column.unit else Scale()
     return scale.apply(number)[0].as_py()
+
+
+def _instant(raw: float, column: Column, order: str) -> Any:
+    """Return what a number of days or seconds becomes on the way to a time: a text of days, or an instant in UTC."""
+    if order != "unix" or column.type != "timestamp":
+        return str(raw)
+    try:
+        return datetime.fromtimestamp(raw, UTC)
+    except (OverflowError, ValueError, OSError):
+        return str(raw)
+
+
+def _wall_time(raw: str, order: str) -> pa.Array:
+    """Return the wall time of one text; in the order that it shows itself, else in that of the spec."""
+    texts = pa.array([raw])
+    if order in ("excel", "matlab"):
+        days = numbers.numbers(texts)
+        if days.null_count == 0:
+            return dates.serial(days, order)
+        order = ""
+    texts = dates.without_offset(texts)
+    return dates.wall_times(texts, dates.order_of(texts, order) or order or "ymd")
 
 
 def _get(tree: Any, path: str) -> Any:

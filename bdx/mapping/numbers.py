@@ -92,3 +92,8 @@ def text(array: pa.Array) -> pa.Array:
         return array.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise MappingError(f"values of type {array.type} cannot be read as text") from error
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Say whether an Arrow type is one of numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
