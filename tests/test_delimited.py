@@ -3,6 +3,7 @@
 import io
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,11 +163,13 @@ def test_decimal_comma_follows_the_separator_never_the_cell() -> None:
     assert not findings
 
 
-def test_three_level_export_is_recognised_and_refused_by_name() -> None:
-    head = b"Cycle Index,Chg. Cap.(Ah)\n,Step Index,Step Type\n,,DataPoint,Time,Current(A),Voltage(V)\n1,0.1\n"
-    assert delimited.sniff(head, NEWARE)
-    with pytest.raises(UnsupportedVersion, match="three-level"):
-        read(head)
+def test_a_layout_that_is_known_and_not_read_is_refused_by_name() -> None:
+    refuse = {"title": "summary of cycles", "advice": "export the records", "empty": 1, "any": ["Cycle"]}
+    form = replace(NEWARE, raw={**NEWARE.raw, "delimited": {**NEWARE.raw["delimited"], "refuse": (refuse,)}})
+    head = b",Cycle,Chg. Cap.(Ah)\n,1,0.1\n"
+    assert delimited.sniff(head, form)
+    with pytest.raises(UnsupportedVersion, match="summary of cycles is not read; export the records"):
+        list(delimited.read(Source("-", stdin=io.BytesIO(head)), form))
 
 
 @pytest.mark.parametrize(
@@ -301,6 +304,7 @@ EXPECTED = {
     "neware_cn_gb18030.csv": (1000, (2.917, 0.7873, 0.4242, 2.9559), (0, 0.00024861, 0, 0.00024866), (0, 191816)),
     "neware_semicolon_comma.csv": (1000, (2.917, 0.7873, 0.4242, 2.9559), (0, 0.0002486, 0, 0.0002487), (0, 191816)),
     "neware_utf16_tab.txt": (1000, (2.917, 0.7873, 0.4242, 2.9559), (0, 0.0002486, 0, 0.0002487), (0, 191816)),
+    "neware_3level_head.csv": (412, (4.3185, 4.1519, 3.9, 4.7), (0, 0, -0.5, 0.5), (0, 3295)),
     "neware_uio.csv": (9065, (2.917, 0.4251, 0.05, 2.957), (0, 0.00099171, -0.0009918, 0.00099174), (0, 518538)),
     "flat.csv": (3, (3.5, 3.55, 3.5, 3.6), (1, -1, -1, 1), None),
 }

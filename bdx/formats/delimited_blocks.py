@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from bdx.errors import CorruptSource
 from bdx.formats.delimited_probe import Dialect
+from bdx.formats.delimited_quotes import Quotes
 from bdx.formats.source import Source
 
 _CHUNK = 4 << 20
@@ -18,10 +19,15 @@ _REPLACED = "\ufffd".encode()
 
 @dataclass(slots=True)
 class Block:
-    """Whole lines of rows. `first_line` counts from 1 in the file; only the last block may end without a line break."""
+    """Whole rows. `first_line` counts from 1 in the file; only the last block may end without a line break.
+
+    `breaks`: a quoted cell may hold a line break; `last`: the file ends here.
+    """
 
     data: bytes
     first_line: int
+    breaks: bool = False
+    last: bool = False
 
 
 def blocks(source: Source, dialect: Dialect) -> Iterator[Block]:
@@ -32,27 +38,50 @@ def blocks(source: Source, dialect: Dialect) -> Iterator[Block]:
     Raises: CorruptSource where no line ends within 64 MiB.
     """
     newline = dialect.newline.encode()
+    quotes = Quotes(source, dialect)
     line = 1
     rest = before = b""
+    held: Block | None = None
     with source.stream() as stream:
         for chunk, replaced in _decoded(stream, dialect):
-            data = rest + chunk
+            data = rest + (chunk.replace(b"\r", b"\n") if dialect.carriage else chunk)
             if replaced:
                 at = line + data.count(newline, 0, data.index(_REPLACED))
                 source.log.find("F044", source=source.uri, locator=f"line {at}", count=replaced, value=dialect.encoding)
-            cut = data.rfind(newline) + 1
-            if not cut and len(data) > _LONGEST_LINE:
+            data = _without_nuls(data, line, newline, source)
+            dropped, data = _without_lines(data, dialect.first_line - line, newline)
+            line += dropped
+            whole, rest = quotes.settle(data, line, final=False) if line >= dialect.first_line else (b"", data)
+            if not whole and len(rest) > _LONGEST_LINE:
                 raise CorruptSource("no line ends within 64 MiB; expected lines of text", path=source.uri, offset=f"line {line}")
-            whole, rest = data[:cut], data[cut:]
             if whole:
                 before = whole[whole.rfind(newline, 0, len(whole) - 1) + 1 :]
-                yield from _after_header(_without_nuls(whole, line, newline, source), line, dialect)
+                if held is not None:
+                    yield held
+                held = Block(whole, line, quotes.breaks)
                 line += whole.count(newline)
-    if rest:
-        if line > dialect.first_line and 0 < _last_cell(rest, dialect) < _last_cell(before, dialect):
-            shown = rest[-40:].decode("utf-8", "replace").strip()
-            source.log.find("F049", source=source.uri, locator=f"line {line}", value=shown)
-        yield from _after_header(_without_nuls(rest, line, newline, source), line, dialect)
+    if rest and line >= dialect.first_line:
+        whole, _ = quotes.settle(rest, line, final=True)
+        _report_cut(source, dialect, before, whole, line)
+        if held is not None:
+            yield held
+        held = Block(whole, line, quotes.breaks)
+    if held is not None:
+        held.last = True
+        yield held
+
+
+def _report_cut(source: Source, dialect: Dialect, before: bytes, rest: bytes, line: int) -> None:
+    """Log a last line without an end whose last cell is shorter than the one above it."""
+    newline = dialect.newline.encode()
+    above, _, last = rest.rpartition(newline)
+    before = above[above.rfind(newline) + 1 :] if above else before
+    apart = dialect.separator.encode()
+    if last.count(apart) != before.count(apart):
+        return
+    if 0 < _last_cell(last, dialect) < _last_cell(before, dialect):
+        shown = last[-40:].decode("utf-8", "replace").strip()
+        source.log.find("F049", source=source.uri, locator=f"line {line + rest.count(newline)}", value=shown)
 
 
 def _last_cell(line: bytes, dialect: Dialect) -> int:
@@ -60,18 +89,16 @@ def _last_cell(line: bytes, dialect: Dialect) -> int:
     return len(line.rpartition(dialect.separator.encode())[2].strip())
 
 
-def _after_header(data: bytes, line: int, dialect: Dialect) -> Iterator[Block]:
-    """Yield the block without the lines before the first row."""
-    newline = dialect.newline.encode()
-    start = 0
-    while line < dialect.first_line:
+def _without_lines(data: bytes, count: int, newline: bytes) -> tuple[int, bytes]:
+    """Return how many of the first lines, `count` at most, are whole and were left out, and the data after them."""
+    start = dropped = 0
+    while dropped < count:
         end = data.find(newline, start)
         if end < 0:
-            return
+            break
         start = end + 1
-        line += 1
-    if start < len(data):
-        yield Block(data[start:] if start else data, line)
+        dropped += 1
+    return dropped, data[start:] if start else data
 
 
 def _without_nuls(data: bytes, line: int, newline: bytes, source: Source) -> bytes:

@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import re
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from bdx.errors import SpecError
+from bdx.formats.delimited_columns import NO_VALUE, Heading, decimal_mark, headings, is_number, outer_headings
+from bdx.formats.delimited_head import BLANKS, HEADER_WIDTH, Head, heads, split
+from bdx.formats.delimited_header import Found, empty_cells, find, pattern
+from bdx.formats.delimited_names import ROW, fold, split_unit, styles_of
 from bdx.spec import Facts
 
-HEADER_LINES = 64
-"""A header stands within this many decoded lines."""
-HEADER_WIDTH = 16_384
-"""A longer line is no header; it keeps detection quick on documents that are one line."""
+__all__ = ["HEADER_WIDTH", "NO_VALUE", "Dialect", "Heading", "fold", "preamble_facts", "probe", "split", "split_unit"]
 
-_NOT_WORD = re.compile(r"[\W_]+")
-_UNITS = {
-    "(U)": re.compile("(.*\\S)\\s*[(\uff08]([^()\uff08\uff09]*)[)\uff09]"),
-    "[U]": re.compile(r"(.*\S)\s*\[([^\[\]]*)\]"),
-    "/U": re.compile(r"(.*\S)\s*/\s*(\S+)"),
-    "#U": re.compile(r"(.*\S)\s*#(\S+)"),
-    "row": re.compile(r"(?!)"),
-    "": re.compile(r"(?!)"),
-}
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_NUMBER = {mark: re.compile(rf"\s*[+-]?(?:[0-9]+{re.escape(mark)}?[0-9]*|{re.escape(mark)}[0-9]+)(?:[eE][+-]?[0-9]+)?\s*") for mark in ".,"}
-_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
-_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
-_POINT = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+\s*")
+HEAD_ROWS = 400
 
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """One column of the header: as written, its name without the unit, the unit, and how its cells are parsed."""
-
-    written: str
-    name: str
-    unit: str
-    kind: str
-    """text | number | integer | blank (no name and nothing below it in the head)"""
+_DATE = re.compile(r"[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}")
+_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9.,]+)?")
+_UNIT_ROW = re.compile(r"[^0-9]*|.*\[[^\]]*\].*")
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one file is written. Rows begin on line `header_line` + 1 (lines count from 1) after a row of units, if any."""
+    """How one file is written. Rows begin on line `first_line` (lines count from 1)."""
 
     encoding: str
     newline: str
@@ -57,196 +35,169 @@ class Dialect:
     headings: tuple[Heading, ...]
     preamble: tuple[str, ...]
     refused: Facts | None = None
+    header: tuple[str, ...] = ()
+    """The lines of the header as written, and of its units: written again among the rows they are no rows."""
+    outer: tuple[tuple[Heading, ...], ...] = ()
+    """The columns of the outer levels, where rows of several levels share the file."""
+    wrapped: bool = False
+    """Whether rows stand whole in quotation marks."""
+    dated: bool = False
+    """Whether a blank between date and time of day is no separator, where blanks separate."""
+    unfilled: tuple[str, ...] = ()
+    """Names at the end of the header that no row has a cell for."""
+    carriage: bool = False
+    """Whether lines end in a lone carriage return; the blocks have line feeds instead."""
+    unnamed: int = 0
+    """How many cells the rows have for which the header lacks a name, nobody knows which."""
 
-
-def fold(name: str) -> str:
-    """Return the name in one case without blanks, underscores and punctuation."""
-    return _NOT_WORD.sub("", name).casefold()
+    @property
+    def parsed_separator(self) -> str:
+        """The character between cells once runs of blanks are made one mark."""
+        return "\t" if self.separator == BLANKS else self.separator
 
 
 def probe(head: bytes, dialect: Facts) -> Dialect | None:
     """Return the dialect of a file from its first bytes and the [delimited] facts of a format, or None if it is another format."""
-    for encoding in _encodings(head, dialect):
-        try:
-            text = codecs.getincrementaldecoder(encoding)("strict").decode(head)
-        except UnicodeDecodeError:
-            continue
-        found = _find_header(text, dialect, needs_script=encoding == "gb18030")
+    for candidate in heads(head, dialect):
+        found = find(candidate, dialect)
         if found is not None:
-            return _describe(text, encoding, found, dialect)
+            return _describe(candidate, found, dialect)
     return None
 
 
-def _encodings(head: bytes, dialect: Facts) -> tuple[str, ...]:
-    """Return the encodings to try: that of the byte order mark alone, else those of the format in their order."""
-    for mark, encoding in _BOMS:
-        if head.startswith(mark):
-            return (encoding,)
-    for encoding, other_half in (("utf-16-le", head[1:64:2]), ("utf-16-be", head[:64:2])):
-        if other_half and not any(other_half):
-            return (encoding,)
-    known = tuple(dialect.get("encodings", ("utf-8", "cp1252")))
-    return known[:1] if head.isascii() else known
+def claims(head: bytes, dialect: Facts) -> bool:
+    """Say whether the head is of this dialect, without a look at its rows."""
+    return any(find(candidate, dialect) is not None for candidate in heads(head, dialect))
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    line: int
-    separator: str
-    cells: list[str]
-    refused: Facts | None
-
-
-def _find_header(text: str, dialect: Facts, *, needs_script: bool) -> _Found | None:
-    """Return the first line that holds a name of every group, or that of a layout the format refuses by name.
-
-    Any bytes are valid GB18030 more often than not, so there names in Chinese must be among those recognised.
-    """
-    for number, line in enumerate(_lines(text)[:HEADER_LINES]):
-        best: _Found | None = None
-        for separator in dialect.get("separators", (",", ";", "\t")):
-            if separator not in line or len(line) > HEADER_WIDTH:
-                continue
-            cells = split(line, separator)
-            refused = _refused(cells, dialect)
-            hits = _hits(cells, dialect)
-            if refused is None and not hits:
-                continue
-            if needs_script and all(hit.isascii() for hit in hits):
-                continue
-            if best is None or len(cells) > len(best.cells):
-                best = _Found(number, separator, cells, refused)
-        if best is not None:
-            return best
-    return None
-
-
-def _hits(cells: list[str], dialect: Facts) -> list[str]:
-    """Return one matching name per group; empty where a group has none or a name appears that must not."""
-    names = {fold(split_unit(cell, dialect.get("unit", ""))[0]) for cell in cells} - {""}
-    if any(fold(name) in names for name in dialect.get("never", ())):
-        return []
-    hits = []
-    for group in dialect["group"]:
-        hit = next((name for name in group["any"] if fold(name) in names), None)
-        if hit is None:
-            return []
-        hits.append(hit)
-    return hits
-
-
-def _refused(cells: list[str], dialect: Facts) -> Facts | None:
-    for layout in dialect.get("refuse", ()):
-        empty = layout["empty"]
-        if len(cells) > empty and not any(cell.strip() for cell in cells[:empty]):
-            name = fold(split_unit(cells[empty], dialect.get("unit", ""))[0])
-            if name in {fold(word) for word in layout["any"]}:
-                return layout  # type: ignore[no-any-return]
-    return None
-
-
-def split_unit(cell: str, style: str) -> tuple[str, str]:
-    """Return (name, unit) of a header cell; an empty unit where it has none.
-
-    Raises: SpecError for a style that is not "(U)", "[U]", "/U", "#U", "row" or "".
-    """
-    pattern = _UNITS.get(style)
-    if pattern is None:
-        raise SpecError(f"delimited: unit = '{style}'; expected one of {', '.join(repr(key) for key in _UNITS)}")
-    cell = cell.strip()
-    match = pattern.fullmatch(cell)
-    return (match.group(1), match.group(2).strip()) if match else (cell, "")
-
-
-def split(line: str, separator: str) -> list[str]:
-    """Return the cells of one line, quotation marks taken off."""
-    try:
-        return next(csv.reader([line], delimiter=separator), [])
-    except csv.Error:
-        return line.split(separator)
-
-
-def _newline(text: str) -> str:
-    return "\n" if "\n" in text or "\r" not in text else "\r"
-
-
-def _lines(text: str) -> list[str]:
-    """Return the lines of the head, the last one only if it is complete or alone."""
-    newline = _newline(text)
-    lines = [line.rstrip("\r\n") for line in text.removeprefix("\ufeff").split(newline)]
-    return lines[:-1] if len(lines) > 1 and not lines[-1] else lines
-
-
-def _describe(text: str, encoding: str, found: _Found, dialect: Facts) -> Dialect:
-    lines = _lines(text)
-    cells = found.cells
-    first = found.line + 1
-    units: list[str] = []
-    if dialect.get("unit") == "row" and first < len(lines):
-        units = split(lines[first], found.separator)
-        first += 1
-    # The head is cut at a fixed number of bytes: its last line may be half a line and says nothing.
-    rows = [split(line, found.separator) for line in lines[first : max(first, len(lines) - 1)][:400] if line.strip()]
-    if not rows and first < len(lines):
-        rows = [split(lines[first], found.separator)]
-    if rows and len(rows[0]) == len(cells) + 1 and not rows[0][-1].strip():
-        cells = [*cells, ""]
-    rows = [row for row in rows if len(row) == len(cells)] or rows
-    decimal = _decimal(rows, found.separator)
+def _describe(head: Head, found: Found, dialect: Facts) -> Dialect:
+    """Return the dialect of a file whose header was found."""
+    styles = styles_of(dialect.get("unit", ""))
+    first, units = _units(head, found, styles)
+    header = tuple(head.lines[found.before : first])
+    lines = _body(head, first, header, dialect)
+    rows = [split(line, found.separator) for line in lines]
+    if found.outer:
+        depth = empty_cells(found.cells)
+        outer_rows = [row for row in rows if empty_cells(row) < depth]
+        rows = [row for row in rows if empty_cells(row) == depth]
+    cells, rows, dated = _fitted(found.cells, rows, found.separator, short=bool(dialect.get("short")))
+    # A table may close with a line of totals or a remark.
+    filled = [row for row in rows[: max(1, len(rows) - 1)] if len(row) == len(cells)] or rows
+    decimal = decimal_mark(filled, found.separator)
     return Dialect(
-        encoding=encoding,
-        newline=_newline(text),
+        encoding=head.encoding,
+        newline="\n",
+        carriage=head.newline == "\r",
         separator=found.separator,
         decimal=decimal,
         header_line=found.line + 1,
         first_line=first + 1,
-        headings=tuple(_headings(cells, units, rows, decimal, dialect)),
-        preamble=tuple(lines[: found.line]),
+        headings=headings(cells, units, filled, decimal, found.separator, dialect),
+        preamble=tuple(head.lines[: found.before]),
         refused=found.refused,
+        header=header,
+        outer=outer_headings(found, outer_rows, decimal, dialect) if found.outer else (),
+        wrapped=sum(_is_wrapped(line, found.separator) for line in lines) * 2 > len(lines),
+        dated=dated,
+        unfilled=tuple(cell.strip() for cell in found.cells[len(cells) :] if cell.strip()),
+        unnamed=_unnamed(cells, rows),
     )
 
 
-def _decimal(rows: list[list[str]], separator: str) -> str:
-    """Return the decimal mark of the whole file: a comma only where the separator leaves it free and no cell has a point."""
-    if separator == ",":
-        return "."
-    cells = [cell for row in rows for cell in row]
-    comma = any(_COMMA.fullmatch(cell) for cell in cells)
-    return "," if comma and not any(_POINT.fullmatch(cell) for cell in cells) else "."
+def _units(head: Head, found: Found, styles: tuple[str, ...]) -> tuple[int, list[str]]:
+    """Return the number of the first line after the header and its units, and the units of the row below the header.
+
+    That row has no cell with a number in it, save in brackets.
+    """
+    first = found.after
+    if ROW not in styles:
+        return first, []
+    below = next((number for number in range(first, min(first + 3, len(head.lines))) if head.lines[number].strip()), None)
+    if below is None:
+        return first, []
+    cells = split(head.lines[below], found.separator)
+    if not any(cell.strip() for cell in cells) or any(is_number(cell) for cell in cells):
+        return first, []
+    if not all(_UNIT_ROW.fullmatch(cell) or len(cell.strip()) <= 8 for cell in cells):
+        return first, []
+    return below + 1, cells
 
 
-def _headings(cells: list[str], units: list[str], rows: list[list[str]], decimal: str, dialect: Facts) -> Iterator[Heading]:
-    texts = {fold(name) for name in dialect.get("text", ())}
-    whole = {fold(name) for name in dialect.get("integer", ())}
-    nulls = {"", *dialect.get("null", ())}
-    for index, cell in enumerate(cells):
-        name, unit = split_unit(cell, dialect.get("unit", ""))
-        unit = units[index].strip(" []()") if index < len(units) else unit
-        below = [row[index] for row in rows if index < len(row) and row[index].strip() not in nulls]
-        folded = fold(name)
-        if folded in texts:
-            kind = "text"
-        elif not name and not below:
-            kind = "blank"
-        elif folded in whole and below and all(_WHOLE.fullmatch(text) for text in below):
-            kind = "integer"
-        elif below and all(_NUMBER[decimal].fullmatch(text) for text in below):
-            kind = "number"
-        else:
-            kind = "text"
-        yield Heading(cell, name, unit, kind)
+def _body(head: Head, first: int, header: tuple[str, ...], dialect: Facts) -> list[str]:
+    """Return the lines of rows in the head; half a line says nothing, unless it is alone."""
+    last = len(head.lines) - (not head.whole)
+    lines = head.lines[first : max(first, last)][:HEAD_ROWS] or head.lines[first:][:1]
+    end = pattern(dialect["end"]) if "end" in dialect else None
+    skip = pattern(dialect["skip"]) if "skip" in dialect else None
+    rows: list[str] = []
+    for line in lines:
+        if end is not None and end.search(line):
+            break
+        if line.strip() and line not in header and not (skip is not None and skip.search(line)):
+            rows.append(line)
+    return rows
+
+
+def _fitted(cells: list[str], rows: list[list[str]], separator: str, *, short: bool) -> tuple[list[str], list[list[str]], bool]:
+    """Return the header cut or widened to the rows where the difference is a separator at the end of either, and the rows.
+
+    In a format whose rows may be `short`, names after their last cell are cut off too. Where blanks separate and every row has
+    a date and a time of day in neighbouring cells, one cell too many, they are one.
+    """
+    if not rows:
+        return cells, rows, False
+    width, often = Counter(map(len, rows)).most_common(1)[0]
+    if separator == BLANKS and width == len(cells) + 1:
+        joined = [_with_date(row) for row in rows]
+        if all(len(row) == len(cells) for row in joined if len(row) > 2):
+            return cells, joined, True
+    if width < len(cells) and (short or not cells[width].strip()) and often * 2 > len(rows):
+        return cells[:width], rows, False
+    if width == len(cells) + 1 and not any(row[-1].strip() for row in rows if len(row) == width):
+        return [*cells, ""], rows, False
+    if width == len(cells) + 1 and not any(len(row) == len(cells) for row in rows) and len(rows) > 1:
+        return [*cells, ""], rows, False
+    return cells, rows, False
+
+
+def _with_date(row: list[str]) -> list[str]:
+    for index in range(len(row) - 1):
+        if _DATE.fullmatch(row[index]) and _TIME.fullmatch(row[index + 1]):
+            return [*row[:index], f"{row[index]} {row[index + 1]}", *row[index + 2 :]]
+    return row
+
+
+def _unnamed(cells: list[str], rows: list[list[str]]) -> int:
+    """Return 1 where nearly all rows have a value below the nameless end of the header: some name is missing, the last or another."""
+    if cells[-1].strip() or len(cells) < 2 or not all(cell.strip() for cell in cells[:-1]):
+        return 0
+    last = [row[-1] for row in rows if len(row) == len(cells)]
+    return int(len(last) > 1 and sum(bool(cell.strip()) for cell in last) >= 0.9 * len(last))
+
+
+def _is_wrapped(line: str, separator: str) -> bool:
+    return line.startswith('"') and line.endswith('"') and separator in line and not line[1:-1].replace('""', "").count('"')
 
 
 def preamble_facts(lines: tuple[str, ...], dialect: Facts) -> dict[str, Any]:
-    """Return the lines before the header as key -> value where they have the format's mark, else as a list of remarks."""
+    """Return the lines before the header as key -> value where they have the format's mark, else as a list of remarks.
+
+    Facts that the format names by a pattern come first.
+    """
+    text = "\n".join(lines)
     found: dict[str, Any] = {}
+    for key, wanted in dialect.get("facts", {}).items():
+        match = pattern(wanted).search(text)
+        if match is not None and match.group(match.lastindex or 0):
+            found[key] = match.group(match.lastindex or 0).strip()
     remarks: list[str] = []
     mark = dialect.get("preamble", "")
     for line in lines:
         key, _, value = line.strip().partition(mark) if mark else ("", "", "")
-        text = value.strip().strip(",;\t").strip()
+        value = value.strip().strip(",;\t").strip()
         if mark and key.strip() and mark in line and key.strip() not in found:
-            found[key.strip()] = text
+            found[key.strip()] = value
         elif line.strip():
             remarks.append(line.strip())
     if remarks:
