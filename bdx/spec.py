@@ -220,6 +220,12 @@ def formats() -> tuple[FormatSpec, ...]:
     return tuple(format_spec(name) for name in names("formats"))
 
 
+@cache
+def refusals() -> tuple[Facts, ...]:
+    """Return what is known by its bytes and not read, in the order it is looked for."""
+    return load(root() / "refusals.toml", "refusals")["refusal"]  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSpec:
     """One rule as a row of data: a fault with a code, the check that finds it and why it matters."""

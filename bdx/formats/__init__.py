@@ -5,6 +5,8 @@ A format's engine is a module of this package with up to three functions:
     read(source, spec) -> Iterator[Part]      vendor names and raw values, bounded batches
     write(parts, sink, spec) -> None          `sink` is a binary file opened for writing
     sniff(head, spec) -> bool                 only where magic bytes and signatures are not enough
+    sniff_source(source, spec) -> bool        instead, for containers whose table of contents may stand anywhere
+    near(head, spec) -> (score, lacks)        how near a head comes to the format (0 to 1), and what it lacks
 
 A folder format (dataset) has `read_folder`/`write_folder` instead; they take a path.
 """
@@ -14,15 +16,28 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from bdx import spec
 from bdx.canon import Part
 from bdx.errors import AmbiguousFormat, SourceError, UnknownFormat, UnsupportedVersion, UsageError, did_you_mean
 from bdx.formats.source import Source
-from bdx.spec import FormatSpec
+from bdx.spec import Facts, FormatSpec
 
-__all__ = ["FormatSpec", "Source", "detect", "engine", "for_suffix", "read", "resolve", "write"]
+__all__ = ["Candidate", "FormatSpec", "Source", "candidates", "detect", "engine", "for_suffix", "read", "refusal", "resolve", "write"]
+
+NEAR = 0.5
+"""From this score on a format that does not fit is worth naming."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A format that a source could be: score 1 where everything fits, less where something is lacking."""
+
+    format: FormatSpec
+    score: float
+    lacks: list[str]
 
 
 def engine(format_spec: FormatSpec) -> Any:
@@ -62,29 +77,48 @@ def for_suffix(path: str) -> FormatSpec | None:
 def detect(source: Source) -> FormatSpec:
     """Return the format of a source by its bytes; the name of the file never decides.
 
-    Magic bytes outrank signatures. A signature is the spec's own test of the first 64 KiB.
-    Raises: UnknownFormat naming what was tried; AmbiguousFormat listing all that match; SourceError for no bytes.
+    Magic bytes outrank signatures. A signature is the spec's own test of the first 64 KiB. A ZIP that is no format itself and
+    holds one file is read as that file.
+    Raises: UnknownFormat naming the nearest; UnsupportedVersion for what is known and not read, with advice; AmbiguousFormat
+    listing all that match; SourceError for no bytes.
     """
     if source.is_directory:
         return spec.format_spec("dataset")
     if not source.head:
         raise SourceError("is empty; expected data", path=source.uri)
-    readable = [item for item in spec.formats() if item.reads]
-    strong = [item for item in readable if _magic(source.head, item)]
-    found = [item for item in strong if _signature(source, item, default=True)]
-    if not found and not strong:
-        found = [item for item in readable if not item.raw.get("magic") and _signature(source, item, default=False)]
-    if len(found) > 1:
-        best = max(item.raw.get("priority", 0) for item in found)
-        found = [item for item in found if item.raw.get("priority", 0) == best]
+    found = _fitting(source)
+    if not found and source.unzip():
+        return detect(source)
     if len(found) == 1:
         return found[0]
     if found:
         raise AmbiguousFormat(f"matches {', '.join(item.id for item in found)}; choose one with -f", path=source.uri)
+    raise _unknown(source)
+
+
+def _fitting(source: Source) -> list[FormatSpec]:
+    """Return the formats whose magic bytes or signature fit; of several, those of the highest priority."""
+    readable = [item for item in spec.formats() if item.reads]
+    strong = [item for item in readable if _magic(source.head, item.raw)]
+    found = [item for item in strong if _signature(source, item, default=True)]
+    if not found and not strong:
+        found = [item for item in readable if not item.raw.get("magic") and _signature(source, item, default=False)]
+    best = max((item.raw.get("priority", 0) for item in found), default=0)
+    return [item for item in found if item.raw.get("priority", 0) == best]
+
+
+def _unknown(source: Source) -> SourceError:
+    """Return the error for a source that no format fits: what it is known to be, else what it comes nearest to."""
     if source.head.strip(b" \t\r\n\xef\xbb\xbf") in (b"[]", b"{}", b"[{}]"):
-        raise SourceError("is JSON that holds no records", path=source.uri)
-    tried = ", ".join(item.id for item in readable)
-    raise UnknownFormat(f"no known format starts like {_show(source.head)}; tried {tried}", path=source.uri)
+        return SourceError("is JSON that holds no records", path=source.uri)
+    known = refusal(source)
+    if known is not None:
+        return UnsupportedVersion(f"is {known['title']}, which is not read; {known['advice']}", path=source.uri)
+    nearest = next(iter(candidates(source)), None)
+    if nearest is not None and nearest.score >= NEAR:
+        lacks = "; ".join(nearest.lacks)
+        return UnknownFormat(f"is no known format; {nearest.format.id} is nearest but lacks {lacks} (see bdx doctor)", path=source.uri)
+    return UnknownFormat(f"no known format starts like {_show(source.head)} (bdx doctor says what was tried)", path=source.uri)
 
 
 def read(source: Source, format_spec: FormatSpec) -> Iterator[Part]:
@@ -101,21 +135,60 @@ def write(parts: Iterable[Part], sink: BinaryIO, format_spec: FormatSpec) -> Non
     engine(format_spec).write(parts, sink, format_spec)
 
 
-def _magic(head: bytes, item: FormatSpec) -> bool:
-    rows = item.raw.get("magic", ())
-    return any(head[row["at"] :].startswith(bytes.fromhex(row["hex"])) for row in rows)
+def candidates(source: Source) -> list[Candidate]:
+    """Return the formats that the first bytes come near to, best first; a format that fits has score 1 and lacks nothing."""
+    found = []
+    for item in spec.formats():
+        if not item.reads or source.is_directory:
+            continue
+        strong = _magic(source.head, item.raw)
+        if strong != bool(item.raw.get("magic")):
+            continue
+        score, lacks = _near(source, item)
+        if strong or score > 0:
+            found.append(Candidate(item, score, lacks))
+    return sorted(found, key=lambda candidate: (-candidate.score, -candidate.format.raw.get("priority", 0), candidate.format.id))
+
+
+def refusal(source: Source) -> Facts | None:
+    """Return what a source is known to be, of the kinds that are not read, or None."""
+    for row in spec.refusals():
+        known = bool(row.get("magic") or row.get("contains"))
+        if known and _magic(source.head, row) == bool(row.get("magic")) and _contains(source.head, row, default=True):
+            return row
+    return None
+
+
+def _near(source: Source, item: FormatSpec) -> tuple[float, list[str]]:
+    """Return how near a source comes to one format, and what it lacks."""
+    if _signature(source, item, default=bool(item.raw.get("magic"))):
+        return 1.0, []
+    module = engine(item)
+    if hasattr(module, "near"):
+        score, lacks = module.near(source.head, item)
+        return min(float(score), 0.99), list(lacks) or ["what marks it beside its header"]
+    return (0.3, ["the signature of its layout"]) if item.raw.get("magic") else (0.0, [])
+
+
+def _magic(head: bytes, row: Facts) -> bool:
+    return any(head[place["at"] :].startswith(bytes.fromhex(place["hex"])) for place in row.get("magic", ()))
+
+
+def _contains(head: bytes, row: Facts, *, default: bool) -> bool:
+    """Test `contains`: byte regexes, each a list that must all match, any of which will do; `default` where there are none."""
+    patterns = row.get("contains", ())
+    return any(all(_regex(p).search(head) for p in group) for group in patterns) if patterns else default
 
 
 def _signature(source: Source, item: FormatSpec, *, default: bool) -> bool:
-    """Test `contains` (any of the byte regexes, each a list that must all match), then the engine's own sniff."""
-    patterns = item.raw.get("contains", ())
-    if patterns:
-        default = any(all(_regex(p).search(source.head) for p in group) for group in patterns)
-        if not default:
-            return False
-    if item.raw.get("sniff"):
-        return bool(engine(item).sniff(source.head, item))
-    return default
+    """Test `contains`, then the engine's own sniff."""
+    fits = _contains(source.head, item.raw, default=default)
+    if item.raw.get("contains") and not fits:
+        return False
+    if not item.raw.get("sniff"):
+        return fits
+    module = engine(item)
+    return bool(module.sniff_source(source, item) if hasattr(module, "sniff_source") else module.sniff(source.head, item))
 
 
 def _regex(pattern: str) -> re.Pattern[bytes]:
