@@ -15,6 +15,7 @@ from bdx.errors import BdxError, did_you_mean
 COMMANDS = {
     "convert": "carry data from any known format to another",
     "inspect": "show what a file is, what it holds and what looks odd",
+    "doctor": "say why a file is read as it is, or why not",
     "validate": "check every record against the rules",
     "gaps": "name what a receiver will miss",
     "diff": "show what differs between two files of any formats",

@@ -19,6 +19,9 @@ from bdx.cli import options
 @click.option("--table", metavar="TABLE", help="Canonical table to write where the target holds one.")
 @click.option("--strict", is_flag=True, help="Write nothing and exit 1 if anything is lost or could not be read.")
 @click.option("--force", is_flag=True, help="Replace an existing destination.")
+@options.keep_going
+@click.option("--join", "join_tests", is_flag=True, help="Read all cycler files as parts of one test, in the order given.")
+@options.current_sign
 @options.assume_tz
 @options.battery
 @click.option("--prefer", default="", metavar="SOURCE", help="Source whose values win where several disagree.")
@@ -33,6 +36,9 @@ def command(
     *,
     strict: bool,
     force: bool,
+    keep_going: bool,
+    join_tests: bool,
+    current_sign: str | None,
     assume_tz: str | None,
     battery: str,
     prefer: str,
@@ -43,7 +49,8 @@ def command(
 
     The formats are told by the bytes; - reads stdin. Several sources become one data set; with a passport target
     (-t idta-02035, -t catenax-battery-pass) they become one passport per battery, joined by serial number, each
-    value with its evidence. What the target cannot hold is named on stderr, as are the gaps of the passport.
+    value with its evidence. Cycler files whose records go on where the one before ended are one test. What the
+    target cannot hold is named on stderr, as are the gaps of the passport.
 
     \b
       bdx convert test.ndax -o test.parquet
@@ -63,6 +70,9 @@ def command(
             strict=strict,
             force=force,
             assume_tz=assume_tz,
+            current_sign=current_sign,
+            keep_going=keep_going,
+            join_tests=join_tests,
             battery=battery,
             prefer=prefer,
             progress=progress.update,

@@ -11,8 +11,10 @@ from bdx.cli import options
 @click.argument("source")
 @options.from_format
 @options.assume_tz
+@options.current_sign
+@options.keep_going
 @options.output("text", "json")
-def command(source: str, from_format: str | None, assume_tz: str | None, form: str) -> None:
+def command(source: str, *, from_format: str | None, assume_tz: str | None, current_sign: str | None, keep_going: bool, form: str) -> None:
     """Show what SOURCE is, the tables it holds, first rows, spans, units, and what looks odd.
 
     \b
@@ -22,5 +24,5 @@ def command(source: str, from_format: str | None, assume_tz: str | None, form: s
     from bdx.pipeline.viewing import inspect
     from bdx.report import inspect_text
 
-    result = inspect(source, from_format=from_format, assume_tz=assume_tz)
+    result = inspect(source, from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going)
     options.emit(inspect_text.render(result, color=options.colour()) if form == "text" else inspect_text.render_json(result))

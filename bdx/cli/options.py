@@ -20,6 +20,13 @@ sources = click.argument("sources", nargs=-1, required=True, metavar="SOURCE..."
 from_format = click.option("-f", "--from", "from_format", metavar="FORMAT", help="Read the sources as this format instead of detecting it.")
 assume_tz = click.option("--assume-tz", metavar="ZONE", help="Zone of times that state none, as in Europe/Berlin.")
 
+current_sign = click.option(
+    "--current-sign",
+    type=click.Choice(("charge-positive", "discharge-positive")),
+    help="How the sources sign current, where nothing in them shows it.",
+)
+keep_going = click.option("--keep-going", is_flag=True, help="Keep the whole records before the place where a source is damaged.")
+
 
 def battery(command: F) -> F:
     """Add --battery: the serial number every source is about."""
@@ -72,7 +79,8 @@ def report_findings(findings: Iterable[Finding]) -> None:
     from bdx.report.words import times
 
     for found in findings:
-        click.echo(f"{found.severity}: {found.code} {found.message}{times(found.count)}", err=True)
+        where = f"{found.source}: " if found.source and not found.message.startswith(found.source) else ""
+        click.echo(f"{found.severity}: {found.code} {where}{found.message}{times(found.count)}", err=True)
 
 
 def worst(findings: Iterable[Finding]) -> int:

@@ -12,6 +12,7 @@ from bdx.cli import options
 @options.sources
 @options.from_format
 @options.assume_tz
+@options.current_sign
 @options.output("text", "json", "github")
 @click.option("--select", multiple=True, metavar="CODES", help="Only these codes or prefixes, as in T,E002.")
 @click.option("--ignore", multiple=True, metavar="CODES", help="Not these codes or prefixes.")
@@ -23,6 +24,7 @@ def command(
     sources: tuple[str, ...],
     from_format: str | None,
     assume_tz: str | None,
+    current_sign: str | None,
     form: str,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
@@ -49,6 +51,7 @@ def command(
         sources,
         from_format=from_format,
         assume_tz=assume_tz,
+        current_sign=current_sign,
         select=options.split(select),
         ignore=options.split(ignore),
         allow_empty=allow_empty,

@@ -23,6 +23,7 @@ def validate(
     *,
     from_format: str | None = None,
     assume_tz: str | None = None,
+    current_sign: str | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     allow_empty: bool = False,
@@ -33,7 +34,7 @@ def validate(
     Raises: UsageError for an unknown rule code, or where nothing was checked and `allow_empty` is not set.
     """
     started = time.perf_counter()
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign)
     log = Log()
     summaries: list[SourceSummary] = []
     failures: list[BdxError] = []

@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 
 from bdx import formats, gaps, mapping
-from bdx.canon import Chunk, Finding, Log, Loss, field_of
-from bdx.errors import BdxError, SinkError, SourceError, UsageError, did_you_mean
+from bdx.canon import Chunk, Finding, Log, Loss
+from bdx.errors import BdxError, MappingError, SinkError, SourceError, UsageError, did_you_mean
 from bdx.formats.canonical import WriteOptions
 from bdx.formats.sink import Destination, same_path
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
+from bdx.pipeline.seams import Seams
 from bdx.spec import FormatSpec
 
 _KEYS = ("battery_key", "test_id")
@@ -51,6 +52,9 @@ def convert(
     strict: bool = False,
     force: bool = False,
     assume_tz: str | None = None,
+    current_sign: str | None = None,
+    keep_going: bool = False,
+    join_tests: bool = False,
     battery: str = "",
     prefer: str = "",
     progress: Any = None,
@@ -59,6 +63,8 @@ def convert(
 
     `to` names the target format (`id` or `id@version`), else the suffix of the destination does. Several sources
     are merged into one data set; with a passport target they become one passport per battery, joined by serial.
+    Sources whose records go on where the one before ended are one test, as are all with `join_tests`. `keep_going` keeps
+    the whole records of a damaged source; `current_sign` says what a file does not show.
     `progress` is called with the number of rows of each chunk written.
     Raises: UsageError, SourceError and its kin, MappingError, SinkError; LossError where `strict` and anything is lost.
     """
@@ -67,11 +73,11 @@ def convert(
     _check_uris(uris)
     if prefer and not any(same_path(prefer, uri) for uri in uris):
         raise UsageError(f"--prefer '{prefer}' is none of the sources{did_you_mean(prefer, uris)}")
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going)
     log = Log()
     opened = [open_source(uri, number, options) for number, uri in enumerate(uris, 1)]
     result = ConvertResult(str(destination), target.full_id)
-    stream = _chunks(opened, options, target, log, battery, prefer)
+    stream = _chunks(opened, options, target, log, battery, prefer, Seams(forced=join_tests))
     analysis = None
     if target.world == "passport" and target.raw.get("profile"):
         analysis = gaps.Analysis(target.raw["profile"], category=None, as_of=None, tier=None)
@@ -85,6 +91,9 @@ def convert(
             log.merge(item.log, item.uri)
         if not any(result.rows.values()) and not any(item.format.world == "canonical" for item in opened):
             raise SourceError("holds no rows of any canonical table", path=", ".join(uris))
+        unproven = next((found for found in log.findings if found.code == "M020"), None)
+        if unproven is not None:
+            raise MappingError(f"{unproven.source}: {unproven.message}")
         if strict and log.losses:
             first = log.losses[0]
             raise LossError(f"--strict: {first.source}: {first.what} is not carried ({first.why}); {len(log.losses)} kinds of loss in all")
@@ -119,7 +128,9 @@ def _check_uris(uris: Sequence[str]) -> None:
         raise UsageError("standard input can be given once")
 
 
-def _chunks(opened: Sequence[Opened], options: ReadOptions, target: FormatSpec, log: Log, battery: str, prefer: str) -> Iterator[Chunk]:
+def _chunks(
+    opened: Sequence[Opened], options: ReadOptions, target: FormatSpec, log: Log, battery: str, prefer: str, seams: Seams
+) -> Iterator[Chunk]:
     """Yield what the target is to hold: one source streams through, several are merged."""
     speaks_of_batteries = target.world == "passport"
     if len(opened) == 1 and (not speaks_of_batteries or opened[0].format.world in ("passport", "canonical")) and not battery:
@@ -128,23 +139,19 @@ def _chunks(opened: Sequence[Opened], options: ReadOptions, target: FormatSpec, 
     gathered: list[Gathered] = []
     tests = sum(item.format.world == "instrument" for item in opened)
     for item in opened:
-        for chunk in gather(item, options, gathered, prefer):
-            if speaks_of_batteries:
-                continue
-            yield _tagged(chunk, item.id) if tests > 1 and "timeseries" in chunk else chunk
+        stream = gather(item, options, gathered, prefer)
+        if tests > 1 and item.format.world == "instrument" and not speaks_of_batteries:
+            yield from seams.pieces(item, stream)
+            continue
+        for chunk in stream:
+            if not speaks_of_batteries:
+                yield chunk
+    yield from seams.finish()
+    if not speaks_of_batteries and tests == len(opened):
+        return
     merged = join(gathered, log, battery, prefer)
     if merged["battery"].num_rows or speaks_of_batteries:
         yield merged
-
-
-def _tagged(chunk: Chunk, test_id: str) -> Chunk:
-    """Return the chunk with test_id on its time series, needed once several tests share a table."""
-    batch = chunk["timeseries"]
-    if "test_id" in batch.schema.names:
-        return chunk
-    column = pa.array([test_id] * batch.num_rows, pa.string())
-    fields = pa.schema([field_of("timeseries", "test_id"), *batch.schema], metadata=batch.schema.metadata)
-    return {**chunk, "timeseries": pa.RecordBatch.from_arrays([column, *batch.columns], schema=fields)}
 
 
 def _count(

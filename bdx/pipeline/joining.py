@@ -88,24 +88,35 @@ def _about(claims: list[merge.Claim], battery: str, log: Log) -> list[merge.Clai
 
 
 def _measured(found: Gathered, *, alone: bool, rank: int) -> list[merge.Claim]:
-    """Return the claim of an instrument source: what its cycles say of the item its test names."""
+    """Return one claim per item that the tests of an instrument source name: what the cycles of those tests say of it."""
     cycles = found.table("cycle")
     if cycles is None:
         return []
     opened = found.opened
-    batch = cycles.combine_chunks().to_batches()[0] if cycles.num_rows else None
-    values = performance.attributes(batch) if batch is not None else []
-    if batch is None or not values:
-        reason = performance.why_not(batch) if batch is not None else "it holds no cycle"
-        opened.log.find("M062", source=opened.uri, table="cycle", value=reason)
-        return []
-    if found.last_unix is not None:
-        at = datetime.fromtimestamp(found.last_unix, UTC)
-        known = spec.table("battery").by_name
-        values += [Derived(f"{v.column}_time", at, v.by, v.inputs) for v in values if f"{v.column}_time" in known]
-    tests = found.table("test")
-    named = [str(name) for name in (tests.column("item_id").to_pylist() if tests is not None else []) if name]
-    return [merge.Claim(opened.uri, opened.id, "measured", rank, tuple(named), values, founds=alone)]
+    items = _items(found.table("test"))
+    claims = []
+    for item, tests in items.items():
+        rows = cycles.filter(pc.is_in(cycles.column("test_id"), pa.array(tests, pa.string()))) if len(items) > 1 else cycles
+        batch = rows.combine_chunks().to_batches()[0] if rows.num_rows else None
+        values = performance.attributes(batch) if batch is not None else []
+        if batch is None or not values:
+            reason = performance.why_not(batch) if batch is not None else "it holds no cycle"
+            opened.log.find("M062", source=opened.uri, table="cycle", value=reason)
+            continue
+        if found.last_unix is not None and len(items) == 1:
+            at = datetime.fromtimestamp(found.last_unix, UTC)
+            known = spec.table("battery").by_name
+            values += [Derived(f"{v.column}_time", at, v.by, v.inputs) for v in values if f"{v.column}_time" in known]
+        claims.append(merge.Claim(opened.uri, opened.id, "measured", rank, (item,) if item else (), values, founds=alone))
+    return claims
+
+
+def _items(tests: pa.Table | None) -> dict[str, list[str]]:
+    """Return the tests of each item that tests name; those that name none are of one item without a name."""
+    found: dict[str, list[str]] = {}
+    for row in tests.select(["test_id", "item_id"]).to_pylist() if tests is not None else []:
+        found.setdefault(str(row["item_id"] or ""), []).append(row["test_id"])
+    return found or {"": []}
 
 
 def _produced(found: Gathered, serials: set[str] | None, *, alone: bool, rank: int) -> list[merge.Claim]:

@@ -12,18 +12,28 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from bdx import canon, formats, mapping
-from bdx.canon import Chunk, Document, Log, Part
+from bdx.canon import Chunk, Document, Log, Part, Table
 from bdx.derive.cycles import Cycles
+from bdx.derive.wall_clock import WallClock
+from bdx.errors import CorruptSource, TruncatedSource, UsageError, did_you_mean
 from bdx.formats.source import Source
 from bdx.spec import FormatSpec
+
+SIGNS = {"charge-positive": "signed", "discharge-positive": "reversed"}
 
 
 @dataclass(slots=True)
 class ReadOptions:
-    """How sources are read: `from_format` overrides detection, `assume_tz` gives naive times a zone."""
+    """How sources are read.
+
+    `from_format` overrides detection, `assume_tz` gives naive times a zone, `current_sign` (charge-positive or
+    discharge-positive) says what the file does not show, `keep_going` keeps the whole records of a damaged source.
+    """
 
     from_format: str | None = None
     assume_tz: str | None = None
+    current_sign: str | None = None
+    keep_going: bool = False
     stdin: BinaryIO | None = None
 
 
@@ -51,6 +61,8 @@ def open_source(uri: str, number: int, options: ReadOptions) -> Opened:
     source = Source(uri, log, options.stdin)
     source.source_id = f"s{number}"
     format_spec = formats.resolve(options.from_format) if options.from_format else formats.detect(source)
+    if options.from_format and not format_spec.raw.get("magic"):
+        source.unzip()
     return Opened(source, format_spec, f"s{number}", log)
 
 
@@ -60,45 +72,136 @@ def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Docum
     `documents` sees every document before it is mapped.
     """
     if opened.format.world == "canonical":
-        yield from _canonical(opened)
+        yield from _watched(_canonical(opened, options), opened)
         return
+    if options.current_sign and options.current_sign not in SIGNS:
+        raise UsageError(f"no sign '{options.current_sign}'{did_you_mean(options.current_sign, SIGNS)}; known: {', '.join(SIGNS)}")
     context = mapping.Context(
         source=opened.uri,
         source_id=opened.id,
         log=opened.log,
         model=opened.format.full_id,
-        options={"assume_tz": options.assume_tz},
+        options={"assume_tz": options.assume_tz, "current_sign": SIGNS.get(options.current_sign or "")},
     )
     parts = formats.read(opened.source, opened.format)
+    if options.keep_going:
+        parts = _Kept(opened).parts(parts)
     if documents is not None:
         parts = _tee(parts, documents)
-    cycles = Cycles()
-    for chunk in mapping.to_canonical(parts, opened.format, context):
-        if "timeseries" in chunk:
-            cycles.watch(chunk["timeseries"])
-        yield chunk
-    derived = cycles.finish(opened.id)
-    if derived is not None and derived.num_rows:
-        yield {"cycle": derived}
+    yield from _with_cycles(_watched(mapping.to_canonical(parts, opened.format, context), opened), opened)
     yield {"source": source_row(opened)}
 
 
-def _canonical(opened: Opened) -> Iterator[Chunk]:
+def _with_cycles(stream: Iterator[Chunk], opened: Opened) -> Iterator[Chunk]:
+    """Yield the chunks, and after the rows of each test its cycles, unless the source brought its own."""
+    test, cycles, own = opened.id, Cycles(), False
+    for chunk in stream:
+        own = own or "cycle" in chunk
+        batch = chunk.get("timeseries")
+        if batch is not None:
+            named = _test_of(batch) or test
+            if named != test and not own:
+                yield from _derived(cycles, test)
+            if named != test:
+                test, cycles = named, Cycles()
+            cycles.watch(batch)
+        yield chunk
+    if not own:
+        yield from _derived(cycles, test)
+
+
+def _derived(cycles: Cycles, test: str) -> Iterator[Chunk]:
+    rows = cycles.finish(test)
+    if rows is not None and rows.num_rows:
+        yield {"cycle": rows}
+
+
+def _test_of(batch: pa.RecordBatch) -> str | None:
+    """Return the test a batch of one test belongs to, None where it does not say."""
+    place = batch.schema.get_field_index("test_id")
+    return batch.column(place)[0].as_py() if place >= 0 and batch.num_rows else None
+
+
+def _watched(stream: Iterator[Chunk], opened: Opened) -> Iterator[Chunk]:
+    """Yield the chunks; at the end of each test its time has been compared with the wall clock."""
+    test: str | None = None
+    clock = WallClock()
+    for chunk in stream:
+        batch = chunk.get("timeseries")
+        if batch is not None:
+            named = _test_of(batch)
+            if named != test:
+                clock.report(opened.log, opened.uri)
+                test, clock = named, WallClock()
+            clock.watch(batch)
+        yield chunk
+    clock.report(opened.log, opened.uri)
+
+
+class _Kept:
+    """What --keep-going keeps of a source: everything before the place where reading failed, if there is anything."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._rows = 0
+        self._over = False
+
+    def parts(self, parts: Iterator[Part]) -> Iterator[Part]:
+        """Yield the parts up to the first fault, which becomes a finding.
+
+        Raises: CorruptSource or TruncatedSource where nothing was read before it.
+        """
+        try:
+            for part in parts:
+                yield Table(part.name, part.schema, self._batches(part)) if isinstance(part, Table) else part
+                if self._over:
+                    return
+        except (CorruptSource, TruncatedSource) as error:
+            self._stop(error)
+
+    def chunks(self, stream: Iterator[Chunk]) -> Iterator[Chunk]:
+        """Yield canonical chunks up to the first fault."""
+        try:
+            for chunk in stream:
+                self._rows += max((batch.num_rows for batch in chunk.values()), default=0)
+                yield chunk
+        except (CorruptSource, TruncatedSource) as error:
+            self._stop(error)
+
+    def _batches(self, table: Table) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in table.batches:
+                self._rows += batch.num_rows
+                yield batch
+        except (CorruptSource, TruncatedSource) as error:
+            self._stop(error)
+
+    def _stop(self, error: CorruptSource | TruncatedSource) -> None:
+        if not self._rows:
+            raise error
+        self._over = True
+        self._opened.log.find("F007", source=self._opened.uri, count=self._rows, value=str(error).removeprefix(f"{self._opened.uri}: "))
+
+
+def _canonical(opened: Opened, options: ReadOptions) -> Iterator[Chunk]:
     """Yield the chunks of a canonical source; a sheet or file that names no origin gets a source row of its own."""
     named = False
-    for chunk in formats.engine(opened.format).read_chunks(opened.source, opened.format):
+    stream = formats.engine(opened.format).read_chunks(opened.source, opened.format)
+    for chunk in _Kept(opened).chunks(stream) if options.keep_going else stream:
         named = named or "source" in chunk
         yield chunk
     if not named:
         yield {"source": source_row(opened)}
 
 
-def read(source: str | Path, *, from_format: str | None = None, assume_tz: str | None = None) -> dict[str, pa.Table]:
+def read(
+    source: str | Path, *, from_format: str | None = None, assume_tz: str | None = None, current_sign: str | None = None
+) -> dict[str, pa.Table]:
     """Return a whole source as canonical tables in memory, table name -> pyarrow Table.
 
     Raises: SourceError and its kin where the source cannot be read.
     """
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign)
     opened = open_source(str(source), 1, options)
     found: dict[str, list[pa.RecordBatch]] = {}
     for chunk in chunks(opened, options):

@@ -56,9 +56,16 @@ class InspectResult:
     losses: list[Loss]
 
 
-def inspect(source: str | Path, *, from_format: str | None = None, assume_tz: str | None = None) -> InspectResult:
+def inspect(
+    source: str | Path,
+    *,
+    from_format: str | None = None,
+    assume_tz: str | None = None,
+    current_sign: str | None = None,
+    keep_going: bool = False,
+) -> InspectResult:
     """Return what a source is and holds; it is read once, to its end, in flat memory."""
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going)
     opened = open_source(str(source), 1, options)
     checker = Checker(opened.log, opened.uri)
     tables: dict[str, TableView] = {}
