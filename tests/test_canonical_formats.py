@@ -277,7 +277,7 @@ def test_parquet_of_others_is_read_where_its_columns_are_canonical(tmp_path: Pat
 
 
 def test_hdf5_of_others_is_named(tmp_path: Path) -> None:
-    for member, title in (("raw_data", "battdat"), ("CellpyData", "cellpy"), ("other", "did not write")):
+    for member, title in (("raw_data", "battdat"), ("CellpyData", "cellpy"), ("other", "no layout that is read")):
         with h5py.File(tmp_path / member, "w") as file:
             file.create_group(member)
         with pytest.raises(SourceError, match=title):

@@ -59,7 +59,7 @@ def test_format_names_what_exists(item: spec.FormatSpec) -> None:
     if item.writes:
         assert hasattr(engine, "write") or hasattr(engine, "write_chunks")
     if item.world != "canonical" and not hasattr(engine, "write_chunks"):
-        assert spec.facts("mappings", item.mapping or item.id)["format"] == item.id
+        assert spec.facts("mappings", item.mapping or item.id)["format"] == (item.mapping or item.id)
     if item.raw.get("profile"):
         spec.facts("profiles", item.raw["profile"])
 

@@ -90,9 +90,9 @@ def _refuse_foreign(file: Any, format_spec: FormatSpec, source: Source) -> None:
     members = [str(name) for name in file]
     for row in format_spec.raw.get("foreign", ()):
         if row["member"] in members:
-            raise SourceError(f"looks like an HDF5 file of {row['title']}, which bdx does not read yet", path=source.uri)
+            raise SourceError(f"is an HDF5 file of {row['title']}, not of layout {LAYOUT}; leave out -f and it is detected", path=source.uri)
     found = ", ".join(members[:6]) or "nothing"
-    raise SourceError(f"is HDF5 that bdx did not write (it holds {found}); expected the attribute bdx_layout", path=source.uri)
+    raise SourceError(f"is HDF5 of no layout that is read (it holds {found}); expected bdx, battdat, cellpy, MATR, Arbin SQL or Indigo", path=source.uri)
 
 
 def _listed(file: Any, source: Source) -> list[str]:
