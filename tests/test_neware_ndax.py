@@ -20,7 +20,7 @@ import pytest
 from bdx import canon, formats, mapping, spec
 from bdx.canon import Document, Table
 from bdx.errors import BdxError, CorruptSource, TruncatedSource, UnsafeSource, UnsupportedVersion
-from bdx.formats import neware_ndax
+from bdx.formats import neware_columns, neware_ndax
 from bdx.formats.source import Source
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -156,7 +156,7 @@ def test_time_and_counters_of_the_vendor_export() -> None:
 @pytest.mark.parametrize("case", ["v14", "v14-tail", "v16-aux-pair", "v5-fat"])
 def test_batch_size_changes_nothing(case: str, batch_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, row, _ = read(CASES / case / "input.ndax")
-    monkeypatch.setattr(neware_ndax, "BATCH_ROWS", batch_rows)
+    monkeypatch.setattr(neware_columns, "BATCH_ROWS", batch_rows)
     pieces, again, _ = read(CASES / case / "input.ndax")
     assert whole is not None and pieces is not None and pieces.column(0).num_chunks > whole.column(0).num_chunks
     assert pieces.combine_chunks().equals(whole.combine_chunks())
@@ -186,19 +186,25 @@ def test_facts_reach_the_test_row() -> None:
     assert {loss.what for loss in source.log.losses} == {"Step.xml: program steps and limits"}
 
 
-@pytest.mark.parametrize("version", [2, 9, 12, 15, 18, 255])
+@pytest.mark.parametrize("version", [1, 9, 12, 13, 18, 255])
 def test_other_versions_are_named(version: int, change: Callable[..., Path]) -> None:
     data = members(CASES / "v14" / "input.ndax")["data.ndc"]
     path = change("v14", **{"data.ndc": flip(data, 2, version)})
-    with pytest.raises(UnsupportedVersion, match=f"ndc version {version}; bdx reads versions 5, 11, 14, 16, 17"):
+    with pytest.raises(UnsupportedVersion, match=f"ndc version {version}; bdx reads versions 2, 5, 11, 14, 15, 16, 17"):
         read(path)
 
 
+@pytest.mark.parametrize(("version", "words"), [(2, "whose records do not count up"), (15, "lays out rows of 0 bytes")])
+def test_a_version_the_rows_deny(version: int, words: str, change: Callable[..., Path]) -> None:
+    data = members(CASES / "v14" / "input.ndax")["data.ndc"]
+    with pytest.raises(CorruptSource, match=words):
+        read(change("v14", **{"data.ndc": flip(data, 2, version)}))
+
+
 def test_mixed_versions_are_refused(change: Callable[..., Path]) -> None:
-    for name in ("data_runInfo.ndc", "data_AUX_9_3_1.ndc"):
-        data = members(CASES / "v14" / "input.ndax")[name]
-        with pytest.raises(CorruptSource, match="ndc version 5, which has no"):
-            read(change("v14", **{name: flip(data, 2, 5)}))
+    data = members(CASES / "v14" / "input.ndax")["data_runInfo.ndc"]
+    with pytest.raises(CorruptSource, match="ndc version 5, which has no"):
+        read(change("v14", **{"data_runInfo.ndc": flip(data, 2, 5)}))
 
 
 def test_a_block_that_promises_too_much(change: Callable[..., Path]) -> None:
@@ -207,10 +213,43 @@ def test_a_block_that_promises_too_much(change: Callable[..., Path]) -> None:
         read(change("v14", **{"data.ndc": data[:4098] + b"\xff\xff" + data[4100:]}))
 
 
-def test_a_member_cut_inside_a_block(change: Callable[..., Path]) -> None:
-    data = members(CASES / "v14" / "input.ndax")["data.ndc"]
-    with pytest.raises(TruncatedSource, match=r"data\.ndc byte 4096: ends inside a block"):
-        read(change("v14", **{"data.ndc": data[:-1]}))
+def read_cut(path: Path) -> tuple[pa.Table | None, str]:
+    """Return the time series that came before the error, and the error."""
+    source = Source(str(path))
+    context = mapping.Context(source=source.uri, source_id="s1", log=source.log)
+    series: list[pa.RecordBatch] = []
+    with pytest.raises(TruncatedSource) as error:
+        for chunk in mapping.to_canonical(formats.read(source, SPEC), SPEC, context):
+            series += [chunk["timeseries"]] if "timeseries" in chunk else []
+    return (pa.Table.from_batches(series) if series else None), str(error.value)
+
+
+@pytest.mark.parametrize(("keep", "rows"), [(8191, 52), (4096 + 132 + 30 * 8 + 3, 30), (4096 + 100, 0), (4096, 0)])
+def test_a_member_cut_inside_a_block(keep: int, rows: int, change: Callable[..., Path]) -> None:
+    case = CASES / "v14" / "input.ndax"
+    path = change("v14", **{"data.ndc": members(case)["data.ndc"][:keep]})
+    if keep == 4096:
+        table, _, _ = read(path)
+        assert table is not None and table.num_rows == 0
+        return
+    table, message = read_cut(path)
+    assert f"data.ndc byte {keep}: ends inside a block; {rows} whole records were read" in message
+    whole, _, _ = read(case)
+    assert table is not None and whole is not None and table.num_rows == rows
+    for name in ("voltage_volt", "current_ampere"):
+        assert table[name].to_pylist() == whole[name].to_pylist()[:rows]
+
+
+def test_stamps_that_were_cut_leave_no_record_without_its_own(change: Callable[..., Path]) -> None:
+    """Time after the last stamp would have to be guessed across steps."""
+    case = CASES / "v14" / "input.ndax"
+    whole, _, _ = read(case)
+    stamps = members(case)["data_runInfo.ndc"]
+    table, message = read_cut(change("v14", **{"data_runInfo.ndc": stamps[: 4096 + 132 + 6 * 55 + 10]}))
+    assert "data_runInfo.ndc byte" in message
+    last = struct.unpack_from("<I", stamps, 4096 + 132 + 5 * 55 + 41)[0]
+    assert table is not None and whole is not None and table.num_rows == last < whole.num_rows
+    assert table["test_time_second"].to_pylist() == whole["test_time_second"].to_pylist()[:last]
 
 
 def test_without_stamps_only_voltage_and_current_remain(change: Callable[..., Path]) -> None:
@@ -352,13 +391,24 @@ def test_a_member_larger_than_it_declares(tmp_path: Path) -> None:
         read(broken)
 
 
-def test_an_archive_cut_anywhere_is_truncated(tmp_path: Path) -> None:
-    whole = (CASES / "v14" / "input.ndax").read_bytes()
+@pytest.mark.parametrize("case", ["v14", "v5-fat", "v5-aux"])
+def test_an_archive_cut_anywhere_is_truncated(case: str, tmp_path: Path) -> None:
+    """What stands before the cut is read first: no record is lost that was whole, and none is made up."""
+    path = CASES / case / "input.ndax"
+    full, _, _ = read(path)
+    assert full is not None
+    whole, most = path.read_bytes(), 0
     broken = tmp_path / "broken.ndax"
     for length in range(40, len(whole) - 22, 37):
         broken.write_bytes(whole[:length])
-        with pytest.raises(TruncatedSource, match=f"byte {length}: has no end of directory"):
-            read(broken)
+        table, message = read_cut(broken)
+        assert f"byte {length}: has no end of directory" in message
+        rows = table.num_rows if table is not None else 0
+        most = max(most, rows)
+        if rows and table is not None:
+            assert f"; {rows} whole records were read" in message
+            assert table["voltage_volt"].to_pylist() == full["voltage_volt"].to_pylist()[:rows]
+    assert most == full.num_rows
 
 
 @pytest.mark.parametrize("case", ["v14", "v16-aux-pair", "v17", "v5-fat"])

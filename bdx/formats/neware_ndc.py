@@ -1,108 +1,19 @@
-"""Blocks of a Neware .ndc member -> rows, and sparse stamps -> time, step and counters of every record."""
+"""Sparse stamps of a Neware test -> time, step and counters of every record."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bdx.errors import CorruptSource, TruncatedSource, UnsupportedVersion
-from bdx.spec import Facts, FormatSpec
+from bdx.formats.neware_blocks import Rows
+from bdx.spec import Facts
 
-BLOCK = 4096
-ROWS_AT = 132
-CHECK_AT = BLOCK - 4
-
-Rows = npt.NDArray[np.void]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(slots=True)
-class Member:
-    """One .ndc member: its bytes, the facts of its version and, once its blocks are checked, the offsets of the bad ones."""
-
-    name: str
-    data: bytes
-    path: str
-    spec: FormatSpec
-    damaged: list[int] = field(default_factory=list)
-
-    def facts(self, kind: str) -> Facts:
-        """Return the facts of the member's version, after checking that it is of that kind.
-
-        Raises: TruncatedSource, CorruptSource, UnsupportedVersion, each naming the member.
-        """
-        whole = len(self.data) // BLOCK * BLOCK
-        if not whole or whole != len(self.data):
-            raise TruncatedSource(
-                f"ends inside a block; expected whole blocks of {BLOCK} bytes", path=self.path, offset=f"{self.name} byte {whole}"
-            )
-        if self.data[0] not in self.spec.raw["kinds"][kind]:
-            raise CorruptSource(f"is a member of kind {self.data[0]}; expected {kind} rows", path=self.path, offset=f"{self.name} byte 0")
-        version = self.data[2]
-        for facts in self.spec.raw["ndc"]:
-            if facts["version"] == version:
-                return facts  # type: ignore[no-any-return]
-        known = ", ".join(str(facts["version"]) for facts in self.spec.raw["ndc"])
-        raise UnsupportedVersion(f"has ndc version {version}; bdx reads versions {known}", path=self.path, offset=f"{self.name} byte 2")
-
-    def row_bytes(self, kind: str) -> int:
-        """Return the length of a row of that kind in the member's version.
-
-        Raises: CorruptSource where that version has no such rows.
-        """
-        facts = self.facts(kind)
-        if kind not in facts["rows"]:
-            raise CorruptSource(
-                f"has ndc version {facts['version']}, which has no {kind} rows", path=self.path, offset=f"{self.name} byte 2"
-            )
-        return int(facts["rows"][kind])
-
-    def rows(self, row: np.dtype[np.void]) -> Rows:
-        """Return the valid rows of all blocks as one structured array, in file order.
-
-        Raises: CorruptSource where a block announces more rows than it can hold.
-        """
-        blocks = len(self.data) // BLOCK - 1
-        if blocks <= 0:
-            return np.empty(0, row)
-        room = (CHECK_AT - ROWS_AT) // row.itemsize
-        raw = np.frombuffer(self.data, np.uint8).reshape(-1, BLOCK)[1:]
-        counts = np.ascontiguousarray(raw[:, 2:4]).view("<u2")[:, 0]
-        over = np.flatnonzero(counts > room)
-        if len(over):
-            place = int(over[0] + 1) * BLOCK + 2
-            raise CorruptSource(
-                f"announces {int(counts[over[0]])} rows in a block that holds {room}", path=self.path, offset=f"{self.name} byte {place}"
-            )
-        self._check(blocks)
-        grid = np.ndarray((blocks, room), row, self.data, BLOCK + ROWS_AT, (BLOCK, row.itemsize))
-        valid = np.unpackbits(raw[:, 4 : 4 + (room + 7) // 8], axis=1, count=room, bitorder="little").view(np.bool_)
-        return grid[valid]
-
-    def _check(self, blocks: int) -> None:
-        view = memoryview(self.data)
-        for start in range(BLOCK, (blocks + 1) * BLOCK, BLOCK):
-            if zlib.crc32(view[start : start + CHECK_AT]) != int.from_bytes(view[start + CHECK_AT : start + BLOCK], "little"):
-                self.damaged.append(start)
-
-
-def row_type(layout: Facts, size: int) -> np.dtype[np.void]:
-    """Return the numpy type of a row of `size` bytes from `field = [offset, type]` facts."""
-    return np.dtype(
-        {
-            "names": list(layout),
-            "formats": [kind for _, kind in layout.values()],
-            "offsets": [offset for offset, _ in layout.values()],
-            "itemsize": size,
-        }
-    )
-
 
 COUNTERS = ("charge", "discharge", "charge_energy", "discharge_energy")
 

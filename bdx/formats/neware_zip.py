@@ -10,6 +10,7 @@ from xml.parsers import expat
 
 from bdx.canon import Log
 from bdx.errors import CorruptSource, TruncatedSource, UnsafeSource
+from bdx.formats.neware_cut import members
 
 _FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError, KeyError)
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
@@ -20,36 +21,54 @@ _MAX_RATIO = 200
 _MAX_XML = 32 << 20
 _MAX_DEPTH = 64
 _END = b"PK\x05\x06"
+_HEAD = 16
 
 
 class Archive:
     """An opened .ndax; `read` gives the bytes of one member, never more than it declares.
 
-    Raises: TruncatedSource without an end of directory, CorruptSource for a damaged one, UnsafeSource where the members
-    declare far more bytes than any recording compresses to.
+    An archive without an end of directory was cut: it gives what stands before the cut, and `fault` says so.
+    Raises: TruncatedSource where no member stands before the cut, CorruptSource for a damaged directory, UnsafeSource where the
+    members declare far more bytes than any recording compresses to.
     """
+
+    absent = "there is no such member"
 
     def __init__(self, file: BinaryIO, path: str) -> None:
         self.path = path
+        self.fault: tuple[str, int | str] | None = None
+        self.partial = ""
+        self._before: dict[str, bytes] = {}
         size = file.seek(0, 2)
         try:
             self._zip = zipfile.ZipFile(file)
         except _FAULTS as error:
             file.seek(max(0, size - 66_000))
-            if _END not in file.read():
-                raise TruncatedSource("has no end of directory; the archive was cut", path=path, offset=size) from error
-            raise CorruptSource(f"is not a readable archive: {error}", path=path) from error
-        members = self._zip.infolist()
-        self.members = {item.filename: item for item in members}
-        total = sum(item.file_size for item in members)
-        if len(members) > _MAX_MEMBERS or total > _MAX_TOTAL or (total > _FREE and total > _MAX_RATIO * size):
-            raise UnsafeSource(f"declares {total} bytes in {len(members)} members for an archive of {size}", path=path)
+            if _END in file.read():
+                raise CorruptSource(f"is not a readable archive: {error}", path=path) from error
+            self.fault = ("has no end of directory; the archive was cut", size)
+            self._before, self.partial = members(file, size, max(_FREE, _MAX_RATIO * size), path)
+            if len(self._before.get("data.ndc", b"")) < _HEAD:
+                raise TruncatedSource(f"{self.fault[0]} before its records", path=path, offset=size) from error
+            self.members: dict[str, Any] = dict(self._before)
+            return
+        items = self._zip.infolist()
+        self.members = {item.filename: item for item in items}
+        total = sum(item.file_size for item in items)
+        if len(items) > _MAX_MEMBERS or total > _MAX_TOTAL or (total > _FREE and total > _MAX_RATIO * size):
+            raise UnsafeSource(f"declares {total} bytes in {len(items)} members for an archive of {size}", path=path)
+
+    def label(self, name: str) -> str:
+        """Return what a member is called where it lies."""
+        return name
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a member.
 
         Raises: CorruptSource where it is absent, encrypted, packed in an unknown way or fails its checksum.
         """
+        if name in self._before:
+            return self._before[name]
         item = self.members.get(name)
         if item is None:
             raise CorruptSource(f"has no member {name}; an .ndax holds one", path=self.path)
@@ -70,7 +89,7 @@ class Archive:
 
         Raises: UnsafeSource for a document type, entities or depth no Neware file has.
         """
-        reason = "there is no such member"
+        reason = self.absent
         if name in self.members:
             try:
                 return parse(self.read(name), self.path, name)
