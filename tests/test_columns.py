@@ -374,9 +374,12 @@ def test_day_numbers_of_excel_and_matlab() -> None:
     assert dates.serial(pa.array([719529.5]), "matlab").to_pylist() == [datetime(1970, 1, 1, 12)]
 
 
-def signs(current: list[float], voltage: list[float], rows: int = 100, **more: list[float]) -> tuple[list[float], str, Log]:
+def signs(
+    current: list[float], voltage: list[float], rows: int = 100, default: str = "", **more: list[float]
+) -> tuple[list[float], str, Log]:
     facts = {
         "kind": "columns",
+        "sign": {"default": default},
         "format": "test",
         "column": [
             {"from": ["I"], "to": "current_ampere", "by": "sign"},
@@ -412,3 +415,21 @@ def test_rising_counters_give_an_unsigned_column_its_sign(rows: int) -> None:
     counters = {"Qc": [0.0, 0.0, 0.1, 0.1, 0.1, 0.1, 0.1], "Qd": [0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.1]}
     current, sign, log = signs([0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0], [3.5, 3.6, 3.62, 3.55, 3.4, 3.38, 3.45], rows, **counters)
     assert (current, sign, codes(log)) == ([0.0, 1.0, 1.0, 0.0, -1.0, -1.0, 0.0], "state", {"M023"})
+
+
+def test_a_defined_sign_is_turned_by_many_answers_only() -> None:
+    spike = [1.0, 1.0, -9.0, 1.0]
+    assert signs(spike, [3.7, 3.7, 9.9, 3.7], default="signed")[:2] == (spike, "signed")
+    current = [0.0, 1.0, 0.0, 1.0, 0.0, -1.0, 0.0]
+    voltage = [3.5, 3.4, 3.5, 3.4, 3.5, 3.6, 3.5]
+    turned = [0.0, -1.0, 0.0, -1.0, 0.0, 1.0, 0.0]
+    assert signs(current, voltage, default="signed")[:2] == (turned, "reversed")
+    assert signs(current, [7.0 - value for value in voltage], default="signed")[:2] == (current, "signed")
+
+
+def test_a_turned_sign_that_later_rows_deny_is_unproven() -> None:
+    current = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
+    voltage = [3.5, 3.4, 3.5, 3.4, 3.5, 3.4, 3.5]
+    later = [4.0 + (3.5 - value) for value in voltage]
+    _, sign, log = signs(current * 2, voltage + later, 7, default="signed")
+    assert (sign, "M020" in codes(log)) == ("unproven", True)

@@ -115,14 +115,12 @@ def test_an_unproven_sign_is_refused_until_the_user_says_it(tmp_path: Path) -> N
     assert "M020" not in codes(validate([source], current_sign="charge-positive"))
 
 
-@pytest.mark.parametrize(("factor", "told"), [(1.0, ""), (1000.0, "milliseconds"), (1 / 60, "minutes"), (1 / 3600, "hours")])
-def test_the_wall_clock_checks_the_unit_of_test_time(factor: float, told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("factor", [1.0, 1000.0, 1 / 60, 1 / 3600])
+def test_the_wall_clock_checks_the_unit_of_test_time(factor: float, tmp_path: Path) -> None:
     lines = [f"{n},1,1,CC Chg,0,{n * 10 * factor},1.0,3.6,2026-03-31 10:{n // 6:02d}:{n % 6 * 10:02d}\n" for n in range(1, 40)]
     source = tmp_path / "x.csv"
     source.write_text(HEADER.replace("Total Time", "Total Time(s)") + "".join(lines))
-    findings = [finding for finding in validate([source]).findings if finding.code == "T008"]
-    assert [finding.severity for finding in findings] == (["error"] if told else [])
-    assert all(told in finding.message for finding in findings)
     times = [n * 10 * factor for n in range(1, 40)]
-    convert([source], tmp_path / "x.parquet")
+    result = convert([source], tmp_path / "x.parquet")
+    assert ("U003" in codes(result)) == ("U003" in codes(validate([source]))) == (factor != 1.0)
     assert pq.read_table(tmp_path / "x.parquet").column("test_time_second").to_pylist() == pytest.approx(times), "nothing is rebuilt"

@@ -90,9 +90,11 @@ def _refuse_foreign(file: Any, format_spec: FormatSpec, source: Source) -> None:
     members = [str(name) for name in file]
     for row in format_spec.raw.get("foreign", ()):
         if row["member"] in members:
-            raise SourceError(f"is an HDF5 file of {row['title']}, not of layout {LAYOUT}; leave out -f and it is detected", path=source.uri)
+            advice = "leave out -f and it is detected"
+            raise SourceError(f"is an HDF5 file of {row['title']}, not of layout {LAYOUT}; {advice}", path=source.uri)
     found = ", ".join(members[:6]) or "nothing"
-    raise SourceError(f"is HDF5 of no layout that is read (it holds {found}); expected bdx, battdat, cellpy, MATR, Arbin SQL or Indigo", path=source.uri)
+    known = "bdx, battdat, cellpy, MATR, Arbin SQL or Indigo"
+    raise SourceError(f"is HDF5 of no layout that is read (it holds {found}); expected {known}", path=source.uri)
 
 
 def _listed(file: Any, source: Source) -> list[str]:

@@ -29,12 +29,12 @@ def read(source: Source, format_spec: FormatSpec) -> Iterator[Part]:
 
 
 def sniff(head: bytes, _format_spec: FormatSpec) -> bool:
-    """Say whether the header is made of canonical names, for the better part."""
+    """Say whether the header is made of canonical names, for the better part; extra_* are those of any vendor and count for neither."""
     try:
         sheet = probe(head, exact, "")
     except BdxError:
         return False
-    named = [cell for cell in sheet.cells if cell.strip()]
+    named = [cell for cell in sheet.cells if cell.strip() and not cell.strip().startswith("extra_")]
     known = exact(named)
     return known >= 2 and max(known, fit(named)[0]) * 2 >= len(named)
 
@@ -118,6 +118,7 @@ class _Columns:
         self._sheet = sheet
         self._source = source
         self._given = 0
+        self._numeric: dict[str, bool] = {}
         self._headings: list[Heading] = []
         met: set[str] = set()
         for heading in headings(sheet.cells, table):
@@ -171,10 +172,14 @@ class _Columns:
         return values
 
     def _extra(self, heading: Heading, text: pa.Array, numbers: Any) -> tuple[pa.Array, dict[str, str]]:
-        """Return a vendor column: numbers where the header states a unit, else text."""
+        """Return a vendor column: numbers where the header states a unit and one of the first cells is a number, else text."""
         if not heading.unit:
             return text, {}
-        return self._read(spec.Column(heading.column, "float64"), "", text, numbers), {"bdx.unit": heading.unit}
+        if heading.column not in self._numeric and text.null_count < len(text):
+            values = parse(text, spec.Column(heading.column, "float64"), self._sheet.decimal)
+            self._numeric[heading.column] = values.null_count < len(values)
+        kind = "float64" if self._numeric.get(heading.column, True) else "string"
+        return self._read(spec.Column(heading.column, kind), "", text, numbers), {"bdx.unit": heading.unit}
 
     def _provenance(self, known: dict[str, pa.Array], numbers: Any) -> None:
         facts = spec.table(self._table)
@@ -190,7 +195,7 @@ class _Columns:
 
 
 def write_chunks(chunks: Iterable[Chunk], sink: BinaryIO, _format_spec: FormatSpec, options: WriteOptions) -> None:
-    """Write one table as CSV in UTF-8; a vendor column carries its unit in the header, as in `extra_x [degC]`.
+    """Write one table as CSV in UTF-8; a vendor column of numbers carries its unit in the header, as in `extra_x [degC]`.
 
     Raises: SinkError where there is nothing to write or a time cannot be told in text.
     """
@@ -205,5 +210,6 @@ def write_chunks(chunks: Iterable[Chunk], sink: BinaryIO, _format_spec: FormatSp
 
 def _header(field: pa.Field) -> str:
     unit = (field.metadata or {}).get(b"bdx.unit", b"").decode("utf-8", "replace")
-    name = f"{field.name} [{unit}]" if unit and field.name.startswith("extra_") else field.name
+    number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+    name = f"{field.name} [{unit}]" if unit and number and field.name.startswith("extra_") else field.name
     return '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"\r\n') else name

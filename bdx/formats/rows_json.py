@@ -32,9 +32,9 @@ def read(source: Source, format_spec: FormatSpec) -> Iterator[Part]:
 
 
 def sniff(head: bytes, _format_spec: FormatSpec) -> bool:
-    """Say whether the first line is an object whose keys are canonical names, for the better part."""
+    """Say whether the first line is an object whose keys are canonical names, for the better part; extra_* count for neither."""
     try:
-        keys = _keys(head)
+        keys = [key for key in _keys(head) if not key.startswith("extra_")]
     except BdxError:
         return False
     return exact(keys) >= 2 and exact(keys) * 2 >= len(keys)

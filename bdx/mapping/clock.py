@@ -15,7 +15,7 @@ import pyarrow as pa
 
 Ints = npt.NDArray[np.int64]
 
-_DURATION = re.compile(r"\s*(?:(0+)(?: ?d(?:ays?)?,? ?|-))?(0+):(0+):(0+)(?:[.,](0+)|:(000))?\s*")
+_DURATION = re.compile(r"\s*(?:(0+)(?: ?d(?:ays?)?,? ?|[- ]))?(0+):(0+):(0+)(?:[.,](0+)|:(000))?\s*")
 _MAX_WIDTH = 40
 
 

@@ -80,6 +80,9 @@ from bdx.spec import Facts
 
 __all__ = ["from_canonical", "to_canonical"]
 
+_WRITTEN = ("mdy", "dmy")
+"""Orders of the parts of a date that has its year last."""
+
 
 def to_canonical(parts: Iterable[Part], facts: Facts, context: Context) -> Iterator[Chunk]:
     """Yield one `timeseries` chunk per batch of records, then the `test` row; what has no home is logged as lost.
@@ -116,6 +119,7 @@ class _Run:
     rows: int = 0
     current: bool = False
     timeless: bool = False
+    order: str = ""
     info: dict[str, Any] = field(default_factory=dict)
     sign: SignOfCurrent = field(init=False)
 
@@ -135,6 +139,7 @@ class _Run:
             if not settled and batch.num_rows:
                 settle(found, batch, self.context)
                 settled = True
+                self.order = next((step.order for step in found.steps if step.to == "local_time"), "")
             yield {"timeseries": self._map(batch, found)}
             self.rows += batch.num_rows
         if not settled:
@@ -152,7 +157,14 @@ class _Run:
             self.context.log.find("M023", source=self.context.source, table="timeseries", column="test_time_second")
         sign = self.sign.verdict if self.current else None
         row = {"test_id": self.test_id, "source_id": self.context.source_id, "current_sign": sign}
-        return {"test": canon.from_rows("test", [row | test_row({**info, **self.info}, self.facts, self.context)])}
+        return {"test": canon.from_rows("test", [row | test_row({**info, **self.info}, self._as_dated(), self.context)])}
+
+    def _as_dated(self) -> Facts:
+        """Return the mapping with the order of the rows' dates for those of the test, which alone may not show it."""
+        if self.order not in _WRITTEN:
+            return self.facts
+        rows = [{**row, "order": self.order} if row.get("order") in _WRITTEN else row for row in self.facts.get("test", ())]
+        return {**self.facts, "test": rows}
 
     def _map(self, batch: pa.RecordBatch, found: Plan) -> pa.RecordBatch:
         columns = {}

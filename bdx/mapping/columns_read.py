@@ -24,6 +24,7 @@ _DAYS = (20_000.0, 90_000.0)
 """Day numbers of the years 1954 to 2146."""
 _SIZES = ((1e8, 1e10, "1"), (1e11, 1e13, "1/1000"), (1e14, 3e15, "1/1000000"), (3e15, 1e17, "1/10000000"), (1e17, 1e19, "1/1000000000"))
 """Where a count since 1970 lies, from 1973 on, and its unit in seconds."""
+_ORDERS = {"ymd": "year, month, day", "mdy": "month, day, year", "dmy": "day, month, year"}
 _LEAST_SPAN = 10.0
 _PLACES = 200
 
@@ -72,9 +73,14 @@ def _settle_dates(plan: Plan, step: Step, batch: pa.RecordBatch, context: Contex
     step.zoned = dates.has_offset(raw)
     if step.order not in ("", "ymd", "mdy", "dmy"):
         return
-    step.order = dates.order_of(dates.without_offset(raw) if step.zoned else raw, step.order)
+    place: dict[str, Any] = {"source": context.source, "table": "timeseries", "column": step.to, "header": step.header}
+    texts = dates.without_offset(raw) if step.zoned else raw
+    shown = dates.order_of(texts)
+    step.order = shown or dates.order_of(texts, step.order)
+    if step.order and not shown and raw.null_count < len(raw):
+        context.log.find("M106", **place, value=_first(raw), order=_ORDERS[step.order])
     if not step.order:
-        context.log.find("M026", source=context.source, table="timeseries", column=step.to, header=step.header, value=_first(raw))
+        context.log.find("M026", **place, value=_first(raw))
         plan.steps.remove(step)
         add_extra(plan, step.index, batch.schema.field(step.index))
 

@@ -16,6 +16,8 @@ _STAMP = re.compile(r"\s*(0+)[-/.](0+)[-/.](0+)(?:[T ]{0,2}(0+):(0+)(?::(0+)(?:[
 _ORDERS = {"ymd": (0, 1, 2), "mdy": (2, 0, 1), "dmy": (2, 1, 0)}
 _MICROSECONDS = 1_000_000
 _DAY = 86_400
+_NEAR = 6 * 3600 * _MICROSECONDS
+"""Records no further apart than this belong to one stretch of recording."""
 _EPOCHS = {"excel": 25_569, "matlab": 719_529}
 """Day number of 1970-01-01 in each way of counting days."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -50,28 +52,34 @@ def wall_times(array: pa.Array, order: str = "ymd") -> pa.Array:
 def order_of(array: pa.Array, usual: str = "") -> str:
     """Return the order that the values themselves show ("ymd", "mdy", "dmy"), or "" where none is shown.
 
-    A part above 12 is a day; where no part tells, it is the `usual` order of the format, else the order under which the times
-    never run backwards, if it is the only one.
+    A part above 12 is a day, and nobody writes points between the parts but with the day first. Else it is the only order under which
+    a midnight passes between two records, or the only one under which the times never run backwards, or the `usual` one of the format.
     """
     array, order = _numbered(array, "")
     if order:
         return order
     last: list[tuple[Any, Any]] = []
+    points = True
     for rows, template, matrix in alike(array):
         layout = _STAMP.fullmatch(template)
         if layout is not None and len(layout.group(1)) == 4:
             return "ymd"
         if layout is not None and len(rows):
             last.append((digits(matrix, layout, 1), digits(matrix, layout, 2)))
+            points = points and template[layout.end(1)] == "."
     if not last:
         return usual if array.null_count == len(array) else ""
     first, second = (int(max(part.max() for part in parts)) for parts in zip(*last, strict=True))
     if first > 12 or second > 12:
         return "" if first > 12 and second > 12 else "dmy" if first > 12 else "mdy"
-    if usual:
-        return usual
-    forward = [order for order in ("mdy", "dmy") if _forward(wall_times(array, order))]
-    return forward[0] if len(forward) == 1 else ""
+    if points:
+        return "dmy"
+    stamps = {order: wall_times(array, order) for order in ("mdy", "dmy")}
+    for shows in (_passes_midnight, _forward):
+        shown = [order for order, times in stamps.items() if shows(times)]
+        if len(shown) == 1:
+            return shown[0]
+    return usual
 
 
 def has_offset(array: pa.Array) -> bool:
@@ -136,6 +144,13 @@ def _numbered(array: pa.Array, order: str) -> tuple[pa.Array, str]:
 def _forward(stamps: pa.Array) -> bool:
     values = stamps.drop_null().cast(pa.int64()).to_numpy(zero_copy_only=False)
     return len(values) == len(stamps) - stamps.null_count and stamps.null_count < len(stamps) and bool((np.diff(values) >= 0).all())
+
+
+def _passes_midnight(stamps: pa.Array) -> bool:
+    """Say whether the date changes between two records that are hours apart; under the wrong order it changes by a month."""
+    values = stamps.drop_null().cast(pa.int64()).to_numpy(zero_copy_only=False)
+    gaps = np.diff(values)
+    return bool(((np.diff(values // (_DAY * _MICROSECONDS)) == 1) & (gaps <= _NEAR)).any())
 
 
 def _microseconds(matrix: npt.NDArray[np.uint8], layout: re.Match[str], order: list[int]) -> tuple[Ints, npt.NDArray[np.bool_]]:

@@ -35,13 +35,18 @@ class Scale:
         """Return the float64 values in the canonical unit; the array itself where nothing changes."""
         above, below = self.scale.numerator, self.scale.denominator
         if abs(above) > _EXACT or below > _EXACT:
-            values = pc.multiply(values, float(self.scale))
+            values = pc.multiply(values, _scalar(float(self.scale)))
         else:
             if above != 1:
-                values = pc.multiply(values, float(above))
+                values = pc.multiply(values, _scalar(float(above)))
             if below != 1:
-                values = pc.divide(values, float(below))
-        return pc.add(values, float(self.offset)) if self.offset else values
+                values = pc.divide(values, _scalar(float(below)))
+        return pc.add(values, _scalar(float(self.offset))) if self.offset else values
+
+
+def _scalar(value: float) -> pa.Scalar:
+    """Return a typed scalar: for a bare float pyarrow would look for its type anew, and for optional packages, on every call."""
+    return pa.scalar(value, pa.float64())
 
 
 def exact(written: str) -> Fraction:

@@ -35,7 +35,8 @@ class SignOfCurrent:
         """`said` is "signed" or "reversed" where the user knows; it stands above all evidence."""
         self._known = said or facts.get("known", "")
         self._said = bool(said)
-        self._default = facts.get("default", "unproven")
+        self._default = facts.get("default", "")
+        self._turned: bool | None = None
         self._state = facts.get("state", "")
         self._counters = Counters()
         self._response = Response()
@@ -90,7 +91,15 @@ class SignOfCurrent:
         return classes
 
     def _by_response(self, rows: int, jump: int | None) -> Floats | None:
-        """Return the factors where only the voltage's answer tells: a column that goes against it is turned from the first jump on."""
+        """Return the factors where only the voltage's answer tells.
+
+        A column whose sign nobody defines is turned from the first jump on, if the voltage goes against it there. One whose format
+        defines a sign is turned as a whole, and only if the first batch with jumps shows several, nearly all against it.
+        """
+        if self._default:
+            if self._turned is None and self._response.first:
+                self._turned = self._answer < 0 and self._response.against >= _MANY
+            return np.full(rows, -1.0) if self._turned else None
         if self._response.first >= 0:
             return None
         turned = np.full(rows, -1.0)
@@ -103,9 +112,16 @@ class SignOfCurrent:
         if self._known:
             return str(self._known)
         if not (self._charge or self._discharge):
-            answer = self._answer
-            return str(self._default) if not answer or answer != self._response.first else "signed" if answer > 0 else "reversed"
+            return self._by_voltage
         return self._by_states
+
+    @property
+    def _by_voltage(self) -> str:
+        """What the voltage's answers say, beside the sign that the format defines: signed, reversed or unproven."""
+        if self._default:
+            return "unproven" if self._turned and self._answer >= 0 else "reversed" if self._turned else str(self._default)
+        answer = self._answer
+        return "unproven" if not answer or answer != self._response.first else "signed" if answer > 0 else "reversed"
 
     @property
     def _by_states(self) -> str:
@@ -128,7 +144,8 @@ class SignOfCurrent:
     def report(self, log: Log, source: str) -> None:
         """Log what stays doubtful; a column of zeros only is no doubt."""
         place: dict[str, Any] = {"source": source, "table": "timeseries", "column": "current_ampere"}
-        if self._known == "signed" and not self._said and self._answer < 0 and self._response.against >= _MANY:
+        defined = (self._known == "signed" and not self._said) or (self._default == "signed" and self.verdict == "signed")
+        if defined and self._answer < 0 and self._response.against >= _MANY:
             log.find("M018", **place, count=self._response.against, followed=self._response.followed)
         if self.verdict == "unproven" and self._largest > 0:
             log.find("M020", **place)

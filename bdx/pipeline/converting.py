@@ -18,9 +18,12 @@ from bdx.formats.sink import Destination, same_path
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.pipeline.seams import Seams
+from bdx.rules import Checker
 from bdx.spec import FormatSpec
 
 _KEYS = ("battery_key", "test_id")
+ON_THE_WAY = ("T001", "T002", "U001", "U002", "U003", "E009")
+"""Rules that a cycler file is held to even where it is only carried: time that runs back, a wrong unit, values no battery has."""
 
 
 @dataclass(slots=True)
@@ -134,12 +137,12 @@ def _chunks(
     """Yield what the target is to hold: one source streams through, several are merged."""
     speaks_of_batteries = target.world == "passport"
     if len(opened) == 1 and (not speaks_of_batteries or opened[0].format.world in ("passport", "canonical")) and not battery:
-        yield from chunks(opened[0], options)
+        yield from _judged(opened[0], chunks(opened[0], options))
         return
     gathered: list[Gathered] = []
     tests = sum(item.format.world == "instrument" for item in opened)
     for item in opened:
-        stream = gather(item, options, gathered, prefer)
+        stream = _judged(item, gather(item, options, gathered, prefer))
         if tests > 1 and item.format.world == "instrument" and not speaks_of_batteries:
             yield from seams.pieces(item, stream)
             continue
@@ -152,6 +155,18 @@ def _chunks(
     merged = join(gathered, log, battery, prefer)
     if merged["battery"].num_rows or speaks_of_batteries:
         yield merged
+
+
+def _judged(item: Opened, stream: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Yield the chunks of a source; those of an instrument are watched by the rules of ON_THE_WAY."""
+    if item.format.world != "instrument":
+        yield from stream
+        return
+    checker = Checker(item.log, item.uri, ON_THE_WAY)
+    for chunk in stream:
+        checker.watch(chunk)
+        yield chunk
+    checker.finish()
 
 
 def _count(

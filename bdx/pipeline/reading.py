@@ -14,7 +14,6 @@ import pyarrow as pa
 from bdx import canon, formats, mapping
 from bdx.canon import Chunk, Document, Log, Part, Table
 from bdx.derive.cycles import Cycles
-from bdx.derive.wall_clock import WallClock
 from bdx.errors import CorruptSource, TruncatedSource, UsageError, did_you_mean
 from bdx.formats.source import Source
 from bdx.spec import FormatSpec
@@ -72,7 +71,7 @@ def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Docum
     `documents` sees every document before it is mapped.
     """
     if opened.format.world == "canonical":
-        yield from _watched(_canonical(opened, options), opened)
+        yield from _canonical(opened, options)
         return
     if options.current_sign and options.current_sign not in SIGNS:
         raise UsageError(f"no sign '{options.current_sign}'{did_you_mean(options.current_sign, SIGNS)}; known: {', '.join(SIGNS)}")
@@ -88,7 +87,7 @@ def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Docum
         parts = _Kept(opened).parts(parts)
     if documents is not None:
         parts = _tee(parts, documents)
-    yield from _with_cycles(_watched(mapping.to_canonical(parts, opened.format, context), opened), opened)
+    yield from _with_cycles(mapping.to_canonical(parts, opened.format, context), opened)
     yield {"source": source_row(opened)}
 
 
@@ -120,22 +119,6 @@ def _test_of(batch: pa.RecordBatch) -> str | None:
     """Return the test a batch of one test belongs to, None where it does not say."""
     place = batch.schema.get_field_index("test_id")
     return batch.column(place)[0].as_py() if place >= 0 and batch.num_rows else None
-
-
-def _watched(stream: Iterator[Chunk], opened: Opened) -> Iterator[Chunk]:
-    """Yield the chunks; at the end of each test its time has been compared with the wall clock."""
-    test: str | None = None
-    clock = WallClock()
-    for chunk in stream:
-        batch = chunk.get("timeseries")
-        if batch is not None:
-            named = _test_of(batch)
-            if named != test:
-                clock.report(opened.log, opened.uri)
-                test, clock = named, WallClock()
-            clock.watch(batch)
-        yield chunk
-    clock.report(opened.log, opened.uri)
 
 
 class _Kept:

@@ -231,3 +231,40 @@ class PowerOffProduct:
         ratio = self._power / self._product
         if abs(ratio - 1) > self._share:
             yield Hit("timeseries", "power_watt", count=self._rows, value=ratio, slots={"ratio": ratio})
+
+
+@fold("lone_spikes")
+class LoneSpikes:
+    """Single rows whose value leaps away from both neighbours, which agree with each other: a glitch or a slip of the hand."""
+
+    def __init__(self, *, of: str, leap: float, agree: float) -> None:
+        self._column = of
+        self._leap = leap
+        self._agree = agree
+        self._held = np.zeros(0)
+        self._count = 0
+        self._rows: list[int] = []
+        self._value = 0.0
+
+    def feed(self, view: View) -> None:
+        """Look at every row that has a neighbour on both sides; the last two rows are held for the next batch."""
+        if not view.has(self._column):
+            return
+        first = view.first - len(self._held)
+        values = np.concatenate((self._held, view.floats(self._column)))
+        self._held = values[-2:].copy()
+        if len(values) < 3:
+            return
+        before, now, after = values[:-2], values[1:-1], values[2:]
+        size = np.maximum(np.abs(before), np.abs(after))
+        calm = (size > 0) & (np.abs(before - after) <= self._agree * size)
+        spikes = np.flatnonzero(calm & (np.minimum(np.abs(now - before), np.abs(now - after)) > self._leap * size))
+        if len(spikes):
+            self._value = self._value if self._count else float(now[spikes[0]])
+            self._count += len(spikes)
+            self._rows += [first + 1 + int(place) for place in spikes[: 5 - len(self._rows)]]
+
+    def finish(self) -> Iterator[Hit]:
+        """Yield one hit with the first rows."""
+        if self._count:
+            yield Hit("timeseries", self._column, self._rows[0], self._count, self._value, self._rows)

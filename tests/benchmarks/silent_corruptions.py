@@ -1,4 +1,4 @@
-"""Eleven files on which readers of battery data go wrong without a word: what bdx, bdf and bds make of each, side by side.
+"""Twelve files on which readers of battery data go wrong without a word: what bdx, bdf and bds make of each, side by side.
 
     python tests/benchmarks/silent_corruptions.py [--bdf PATH] [--bds PATH]
 
@@ -86,8 +86,9 @@ class Tool:
         return run
 
     def validate(self, path: Path) -> Run:
-        """Check a file."""
-        return _run([*self.command, "validate", str(path)], path.parent)
+        """Check a file; bds does so as it converts, its own `validate` knows the tables of bds only."""
+        words = ["convert", str(path), str(path.with_suffix(".out.csv"))] if self.name == "bds" else ["validate", str(path)]
+        return _run([*self.command, *words], path.parent)
 
     def folder(self, folder: Path) -> Run | None:
         """Convert all files of a folder in one command; None where the tool has no such command."""
@@ -243,8 +244,13 @@ CASES = [
         "validate",
     ),
     Case(
-        "`abc` V, 999 V, -50000 A",
-        lambda at: _bdf(at / "v.bdf.csv", iter([(0, 3.7, 1), (1, "abc", 1), (2, 999, -50000), (2, "", 1)])),
+        "a voltage of `abc`",
+        lambda at: _bdf(at / "v.bdf.csv", iter([(0, 3.7, 1), (1, "abc", 1), (2, 3.7, 1), (3, 3.7, 1)])),
+        "validate",
+    ),
+    Case(
+        "999 V and -50000 A",
+        lambda at: _bdf(at / "v.bdf.csv", iter([(0, 3.7, 1), (1, 3.7, 1), (2, 999, -50000), (3, 3.7, 1)])),
         "validate",
     ),
     Case(
@@ -273,7 +279,7 @@ def verdict(tool: Tool, case: Case, folder: Path) -> tuple[bool, str]:
         run = tool.validate(path)
         if run.code:
             return True, f"named, exit {run.code}"
-        return False, "**passed**, exit 0"
+        return False, "**passed**, exit 0" if tool.name != "bds" else "**converted**, exit 0"
     if case.action == "folder":
         path.mkdir()
         for suffix in ("001", "002"):
