@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bdx import canon
+from bdx.derive.flows import COUNTERS, GOES_ON, carried_on, counted, integrated
 
 BLOCK_ROWS = 65_536
 """Rows are folded in blocks of this many, however they arrive: the sums round the same for any batch size."""
@@ -23,7 +24,8 @@ _QUANTITIES = ("charging_capacity_ah", "discharging_capacity_ah", "charging_ener
 _NAMES = {"cycle": "cycle_count", "voltage": "voltage_volt", "current": "current_ampere"}
 _SCOPES = ("step_", "cycle_")
 _RESTARTING = ("step_charging_capacity_ah", "step_discharging_capacity_ah")
-_CARRIED = ("cycle", "step", "time", "current", "voltage", *_RESTARTING)
+_CARRIED = ("cycle", "step", "time", "current", "voltage", *COUNTERS)
+_RISEN = "risen"
 _STRONG = 0.01
 """Share of the largest current so far below which a record counts as rest."""
 _PHASE = 0.05
@@ -39,7 +41,7 @@ class _Cycle:
     end: float = np.nan
     low: Floats = field(default_factory=lambda: np.full(3, np.nan))
     high: Floats = field(default_factory=lambda: np.full(3, np.nan))
-    counted: dict[str, Floats] = field(default_factory=lambda: {scope: np.zeros(4) for scope in _SCOPES})
+    counted: dict[str, Floats] = field(default_factory=lambda: {source: np.zeros(4) for source in (*_SCOPES, _RISEN)})
     integral: Floats = field(default_factory=lambda: np.zeros(4))
     phases: list[list[float]] = field(default_factory=list)
 
@@ -48,8 +50,9 @@ class Cycles:
     """A fold over `timeseries`: `watch` every batch in file order, then `finish` once.
 
     Capacity and energy come from the instrument's counters that restart with each step (or cycle), the largest value of
-    each step added up; where the file has no such counters, from integrating current and power over time by the trapezoid
-    rule within a step. Time that runs backwards adds nothing. Cycles keep the instrument's numbers.
+    each step added up; else from the rise of its other counters; where the file has none, or they stand still while current flows,
+    from integrating current and power over time by the trapezoid rule within a step. Time that runs backwards adds nothing.
+    Cycles keep the instrument's numbers.
     """
 
     def __init__(self) -> None:
@@ -95,6 +98,7 @@ class Cycles:
         step = "step_count" if "step_count" in names else ""
         wanted = {**_NAMES, "time": clock, "step": step}
         wanted |= {name: name for scope in _SCOPES for name in (scope + quantity for quantity in _QUANTITIES)}
+        wanted |= {name: name for name in COUNTERS if name in names}
         found = {}
         for key, name in wanted.items():
             found[key] = _floats(batch, name) if name in names else np.full(batch.num_rows, np.nan)
@@ -109,18 +113,20 @@ class Cycles:
 
     def _add(self, columns: dict[str, Floats]) -> None:
         self._present |= {name for name, values in columns.items() if not np.isnan(values).all()}
+        columns |= {name: carried_on(columns[name], self._last.get(name, np.nan)) for name in GOES_ON if name in columns}
         before = {name: np.append(self._last.get(name, np.nan), values[:-1]) for name, values in columns.items() if name in _CARRIED}
-        self._last = {name: float(columns[name][-1]) for name in _CARRIED}
+        self._last = {name: float(columns[name][-1]) for name in _CARRIED if name in columns}
         cycle = columns["cycle"]
         new_cycle = ~_same(cycle, before["cycle"])
         new_step = new_cycle | ~_same(columns["step"], before["step"])
         starts = np.flatnonzero(new_cycle)
         starts = starts if len(starts) and starts[0] == 0 else np.append(0, starts)
-        flows = _flows(columns, before, new_step)
-        self._sum(columns, flows, starts)
+        flows = integrated(columns, before, new_step)
+        risen = counted(columns, before, new_step, new_cycle)
+        self._sum(columns, np.concatenate([flows, np.zeros_like(flows) if risen is None else risen]), starts)
         self._count("step_", columns, new_step | _restarts(columns, before))
         self._count("cycle_", columns, new_cycle)
-        self._turn(columns["current"], cycle, flows)
+        self._turn(columns["current"], cycle, flows if risen is None or not risen.any() else risen)
 
     def _at(self, number: float) -> _Cycle:
         return self._cycles.setdefault(int(number), _Cycle())
@@ -143,7 +149,8 @@ class Cycles:
             cycle.end = columns["time"][ends[k]]
             cycle.records += int(lengths[k])
             cycle.low, cycle.high = np.fmin(cycle.low, low[:, k]), np.fmax(cycle.high, high[:, k])
-            cycle.integral += sums[:, k]
+            cycle.integral += sums[:4, k]
+            cycle.counted[_RISEN] += sums[4:, k]
 
     def _count(self, scope: str, columns: Mapping[str, Floats], new: npt.NDArray[np.bool_]) -> None:
         """Add the largest counter of each finished step (or cycle) to its cycle; the last one stays open for the next block."""
@@ -188,9 +195,10 @@ class Cycles:
                 phases.append([sign, amount])
 
     def _source(self) -> str:
-        """Return the scope of the counters to trust, or "" to integrate.
+        """Return which counters to trust, or "" to integrate.
 
-        Both capacities and both energies must be there; the capacities alone serve where nothing can be integrated.
+        Of those of a step or cycle both capacities and both energies must be there; the capacities alone serve where nothing can be
+        integrated. Counters that stand at zero while current flows are not kept by the instrument.
         """
         for scope in _SCOPES:
             names = [scope + quantity for quantity in _QUANTITIES]
@@ -198,7 +206,8 @@ class Cycles:
                 return scope
             if self._present.issuperset(names[:2]) and not self._present.issuperset(("time", "current")):
                 return scope
-        return ""
+        risen = sum(float(cycle.counted[_RISEN][:2].sum()) for cycle in self._cycles.values())
+        return _RISEN if risen > 0 else ""
 
 
 def _restarts(columns: Mapping[str, Floats], before: Mapping[str, Floats]) -> npt.NDArray[np.bool_]:
@@ -218,25 +227,15 @@ def _floats(batch: pa.RecordBatch, name: str) -> Floats:
 
 
 def _join(pieces: list[dict[str, Floats]]) -> dict[str, Floats]:
-    return pieces[0] if len(pieces) == 1 else {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    """Return the pieces as one; a column that some of them lack is empty there."""
+    if len(pieces) == 1:
+        return pieces[0]
+    names = {name: None for piece in pieces for name in piece}
+    return {name: np.concatenate([piece.get(name, np.full(len(piece["cycle"]), np.nan)) for piece in pieces]) for name in names}
 
 
 def _same(now: Floats, before: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray((now == before) | (np.isnan(now) & np.isnan(before)))
-
-
-def _flows(columns: Mapping[str, Floats], before: Mapping[str, Floats], new_step: npt.NDArray[np.bool_]) -> Floats:
-    """Return per record charge in, charge out (Ah), energy in, energy out (Wh) since the record before.
-
-    Shape: (4, rows). At the first record of a step its own current holds, not the mean with the step before.
-    """
-    hours = columns["time"] - before["time"]
-    hours = np.where(hours > 0, hours, 0.0) / 3600.0
-    power, power_before = columns["current"] * columns["voltage"], before["current"] * before["voltage"]
-    current = np.where(new_step, columns["current"], (columns["current"] + before["current"]) / 2)
-    power = np.where(new_step, power, (power + power_before) / 2)
-    charge, energy = np.nan_to_num(current * hours), np.nan_to_num(power * hours)
-    return np.stack([np.maximum(charge, 0.0), np.maximum(-charge, 0.0), np.maximum(energy, 0.0), np.maximum(-energy, 0.0)])
 
 
 def _turns(phases: list[list[float]]) -> int:
@@ -250,7 +249,10 @@ def _row(test_id: str, number: int, cycle: _Cycle, source: str, present: set[str
     """Return one row of the table; what the series cannot tell stays empty."""
     sums: list[float | None] = (cycle.counted[source] if source else cycle.integral).tolist()
     has_charge = bool(source) or {"time", "current"} <= present
-    has_energy = {source + quantity for quantity in _QUANTITIES} <= present if source else {"time", "current", "voltage"} <= present
+    if source == _RISEN:
+        has_energy = bool(cycle.counted[_RISEN][2:].any()) or "voltage" in present
+    else:
+        has_energy = {source + quantity for quantity in _QUANTITIES} <= present if source else {"time", "current", "voltage"} <= present
     charge, discharge, energy_in, energy_out = (
         value if known else None for value, known in zip(sums, (has_charge, has_charge, has_energy, has_energy), strict=True)
     )

@@ -10,11 +10,11 @@ import pyarrow as pa
 from bdx import canon, spec
 from bdx.canon import Chunk, Part
 from bdx.errors import CorruptSource, SourceError, TruncatedSource
-from bdx.formats.canonical import WriteOptions, as_parts, conform, guard, lean, nothing
+from bdx.formats.arrow_records import FILE_MAGIC, stored_batches
+from bdx.formats.canonical import WriteOptions, as_parts, conform, fitting, guard, lean, nothing, spellings
 from bdx.formats.source import Source
 from bdx.spec import FormatSpec
 
-FILE_MAGIC = b"ARROW1"
 JOINS = "bdx.joins"
 """Schema metadata: "1" where the stream's one batch belongs to the chunk of the stream before it, "0" where it starts a chunk."""
 
@@ -30,6 +30,7 @@ def read_chunks(source: Source, _format_spec: FormatSpec) -> Iterator[Chunk]:
     """Yield the chunks of consecutive IPC streams, read forward and never past the end marker of the last.
 
     Shape: one chunk per batch of a stream; the streams of children, and those marked to join, complete the chunk before.
+    What another program wrote is accepted where every column belongs to one canonical table.
     Raises: SourceError for a stream of nobody's table, TruncatedSource, CorruptSource.
     """
     if source.head.startswith(FILE_MAGIC):
@@ -111,7 +112,7 @@ def _batches(reader: Any, table: str, source: Source, stream: _Counted) -> Itera
                 break
             # The buffers come from a stranger: offsets out of bounds would reach beyond memory.
             batch.validate(full=True)
-            checked = conform(batch, table, source)
+            checked = _conformed(batch, table, source)
         yield checked
     if stream.ended:
         raise TruncatedSource(f"the stream of table {table} stops without its end marker", path=source.uri, offset=stream.offset)
@@ -126,20 +127,32 @@ def _table(schema: pa.Schema, source: Source) -> str:
     table = canon.table_of(schema)
     if table in spec.tables():
         return table
-    found = f"is Arrow data tagged as table '{table}'" if table else "is Arrow data without the name of a canonical table"
-    advice = "expected schema metadata bdx.table; write it as a canonical Parquet or CSV file, whose columns name the table"
-    raise SourceError(f"{found}; {advice}", path=source.uri)
+    if table:
+        raise SourceError(f"is Arrow data tagged as table '{table}', which bdx does not know", path=source.uri)
+    found = fitting(schema.names)
+    if found:
+        return found
+    names = ", ".join(schema.names[:6]) + (", ..." if len(schema.names) > 6 else "")
+    why = "has no bdx.table in its schema, and its columns"
+    advice = "rename them to canonical ones (`bdx schema` lists all)"
+    raise SourceError(f"is Arrow data that {why} ({names}) are not those of one canonical table; {advice}", path=source.uri)
+
+
+def _conformed(batch: pa.RecordBatch, table: str, source: Source) -> pa.RecordBatch:
+    """Return a batch in the canonical shape; one that another program wrote may go by any name of a column."""
+    named = {} if canon.table_of(batch.schema) else spellings(table)
+    return conform(batch.rename_columns([named.get(name, name) for name in batch.schema.names]) if named else batch, table, source)
 
 
 def _read_file(source: Source) -> Iterator[Chunk]:
     """Yield the batches of an Arrow file (Feather version 2), which holds one table."""
-    with source.seekable() as raw, guard(source.uri, "an Arrow file"):
-        reader = pa.ipc.open_file(raw)
-        table = _table(reader.schema, source)
-        for place in range(reader.num_record_batches):
-            batch = reader.get_batch(place)
-            batch.validate(full=True)
-            yield {table: conform(batch, table, source)}
+    schema, found = stored_batches(source)
+    table = _table(schema, source)
+    for batch in found:
+        with guard(source.uri, "an Arrow file"):
+            checked = _conformed(batch, table, source)
+        for start in range(0, max(checked.num_rows, 1), canon.BATCH_ROWS):
+            yield {table: checked.slice(start, canon.BATCH_ROWS)}
 
 
 def write_chunks(chunks: Iterable[Chunk], sink: BinaryIO, _format_spec: FormatSpec, options: WriteOptions) -> None:

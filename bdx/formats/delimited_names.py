@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from bdx.errors import SpecError
+from bdx import units
+from bdx.errors import MappingError, SpecError
 
 _NOT_WORD = re.compile(r"[\W_]+")
 # A number behind the unit belongs to the name: "Aux_Temperature(C)_1" is "Aux_Temperature_1".
@@ -64,6 +65,20 @@ def _split(cell: str, styles: tuple[str, ...]) -> tuple[str, str]:
     for style in styles:
         pattern = _UNITS.get(style)
         match = pattern.fullmatch(cell) if pattern is not None else None
-        if match is not None:
-            return match.group(1) + match.group(3), match.group(2).strip()
+        if match is None:
+            continue
+        name, unit = match.group(1) + match.group(3), match.group(2).strip()
+        shorter, _, above = name.rpartition("/")
+        if style == "/U" and shorter.strip() and _is_unit(above.strip()):
+            return shorter.strip(), f"{above.strip()}/{unit}"
+        return name, unit
     return cell, ""
+
+
+def _is_unit(text: str) -> bool:
+    """Say whether a text is a unit: "SpeCapacity/mAh/g" is in mAh/g, not in g."""
+    try:
+        units.unit(text)
+    except MappingError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from bdx.mapping.numbers import Scale
 from bdx.spec import Facts
 
 CLOCK = "clock"
+_CLOCK = re.compile(r"(?i)(?:d{1,3} )?h{1,3}:m(?:m|in)?:s{1,2}(?:[.:](?:ms|[xfs0]{1,6}))?")
+"""A unit that shows how a duration is written."""
 READERS = ("number", "integer", "text", "duration", "datetime")
 _SERIALS = ("excel", "matlab")
 _READ_OF_TYPE = {"float64": "number", "int64": "integer", "int32": "integer", "string": "text", "local_timestamp": "datetime"}
@@ -131,7 +134,7 @@ def _step(index: int, schema: pa.Schema, row: Facts, facts: Facts, context: Cont
         raise SpecError(f"mapping {facts['format']}: column {row['to']}: by = '{by}'; expected words or sign")
     default: Any = row.get("unit", "")
     written = meta(item, "bdx.unit") or (default if isinstance(default, str) else "")
-    unit = facts.get("units", {}).get(written, written)
+    unit = facts.get("units", {}).get(written, CLOCK if _CLOCK.fullmatch(written) else written)
     scale = Scale(numbers.exact(meta(item, "bdx.scale") or "1"), numbers.exact(meta(item, "bdx.offset") or "0"))
     if target.unit and unit and unit != CLOCK and read in ("number", "duration"):
         try:

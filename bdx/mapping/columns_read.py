@@ -75,9 +75,11 @@ def _settle_dates(plan: Plan, step: Step, batch: pa.RecordBatch, context: Contex
         return
     place: dict[str, Any] = {"source": context.source, "table": "timeseries", "column": step.to, "header": step.header}
     texts = dates.without_offset(raw) if step.zoned else raw
+    if not _first(raw).strip():
+        return
     shown = dates.order_of(texts)
     step.order = shown or dates.order_of(texts, step.order)
-    if step.order and not shown and raw.null_count < len(raw):
+    if step.order and not shown:
         context.log.find("M106", **place, value=_first(raw), order=_ORDERS[step.order])
     if not step.order:
         context.log.find("M026", **place, value=_first(raw))

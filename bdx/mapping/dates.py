@@ -53,7 +53,8 @@ def order_of(array: pa.Array, usual: str = "") -> str:
     """Return the order that the values themselves show ("ymd", "mdy", "dmy"), or "" where none is shown.
 
     A part above 12 is a day, and nobody writes points between the parts but with the day first. Else it is the only order under which
-    a midnight passes between two records, or the only one under which the times never run backwards, or the `usual` one of the format.
+    a midnight passes between two records, or the only one under which the times never run backwards, or the `usual` one of the format;
+    but where that has the day first, a clock of twelve hours tells of a computer set to American ways.
     """
     array, order = _numbered(array, "")
     if order:
@@ -79,7 +80,8 @@ def order_of(array: pa.Array, usual: str = "") -> str:
         shown = [order for order, times in stamps.items() if shows(times)]
         if len(shown) == 1:
             return shown[0]
-    return usual
+    half = any(layout.group(8) for _, template, _ in alike(array) if (layout := _STAMP.fullmatch(template)) is not None)
+    return "mdy" if half and usual == "dmy" else usual
 
 
 def has_offset(array: pa.Array) -> bool:

@@ -29,6 +29,21 @@ def _add(total: float, values: Floats) -> float:
     return float(np.cumsum(values, out=values)[-1])
 
 
+_MEANING = {
+    "1e-09": "in thousands of millions of seconds",
+    "1e-06": "in millions of seconds",
+    "0.001": "in thousands of seconds",
+    "0.000277778": "in hours",
+    "0.0166667": "in minutes",
+    "60": "minutes turned into seconds twice",
+    "3600": "hours turned into seconds twice",
+    "1000": "in milliseconds",
+    "1e+06": "in microseconds",
+    "1e+09": "in nanoseconds",
+}
+"""What test time seems to hold, by how much of it passes in a second of the wall clock."""
+
+
 @fold("clock_scale")
 class ClockScale:
     """Test time that runs against the wall clock at a telling factor (60: minutes written as seconds).
@@ -74,7 +89,8 @@ class ClockScale:
         for factor in self._factors:
             near = [ratio for ratio in ratios if abs(ratio / factor - 1) <= self._tolerance]
             if len(near) >= max(1, len(ratios) - 1):
-                yield Hit("timeseries", TIME, count=self._rows, value=factor, slots={"factor": factor})
+                rate = f"{1 / factor:.6g}"
+                yield Hit("timeseries", TIME, count=self._rows, value=rate, slots={"unit": _MEANING.get(rate, "in another unit")})
                 return
 
 
