@@ -11,7 +11,7 @@ import pytest
 
 import bdx
 from bdx import formats
-from bdx.errors import SinkError, UnknownFormat
+from bdx.errors import SinkError, UnknownFormat, UnsupportedVersion
 from bdx.pipeline.converting import convert
 from bdx.pipeline.reading import ReadOptions, chunks, open_source, read
 
@@ -115,7 +115,6 @@ def test_headers_are_told_apart(header: str, expected: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "header",
     [
-        "Cycle_Index,Start_Time,End_Time,Test_Time (s),Min_Current (A),Max_Current (A),Min_Voltage (V),Max_Voltage (V)",
         "Cycle_Index,Amphr,Charge_Capacity_Ah,Discharge_Capacity_Ah,Cycle_Label",
         ",test_id,device_id,iv_ch_id,first_start_datetime,schedule_file_name,item_id",
         "Time,Current,Voltage",
@@ -128,6 +127,26 @@ def test_tables_that_do_not_say_what_they_hold_stay_unknown(header: str, tmp_pat
     row = ",".join(["1"] * (header.count(",") + 1))
     with pytest.raises(UnknownFormat):
         detected(f"{header}\n{row}\n".encode(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Cycle_Index,Start_Time,End_Time,Test_Time (s),Min_Current (A),Max_Current (A),Min_Voltage (V),Max_Voltage (V)",
+        "Channel_Index,Cycle_Index,Test_Time(s),Date_Time,Current(A),Voltage(V),Charge_Capacity(Ah),Vmax_On_Cycle(V),Charge_Time(s)",
+        "Cycle Index,Chg. Cap.(Ah),DChg. Cap.(Ah),Chg.-DChg. Eff(%),Chg. Energy(Wh),DChg. Energy(Wh)",
+        "Cycle Index,Step Index,Step Number,Step Type,Step Time,Oneset Date,End Date,Capacity(Ah),Oneset Volt.(V)",
+    ],
+)
+def test_tables_of_cycles_and_steps_are_no_time_series(header: str, tmp_path: Path) -> None:
+    row = ",".join(["1"] * (header.count(",") + 1))
+    with pytest.raises(UnsupportedVersion, match="one row per"):
+        detected(f"{header}\n{row}\n".encode(), tmp_path)
+
+
+def test_a_table_without_units_is_told_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(UnknownFormat, match="generic-csv is nearest but lacks a unit behind each of time, voltage and current"):
+        detected(b"Time,Voltage,Current,Mode\n1,3.7,0.1,x\n", tmp_path)
 
 
 def test_unknown_unit_under_a_label_is_named(tmp_path: Path) -> None:
@@ -192,7 +211,7 @@ def test_the_format_says_the_sign_where_nothing_else_does(tmp_path: Path) -> Non
         ("14990063535000000", "unix_time_second", 1499006353.5, None),
         ("44140.25", "local_time", "2020-11-05 06:00:00", "M105"),
         ("12.5", "extra_datetime", 12.5, "M026"),
-        ("03/02/2026 06:00:00", "local_time", "2026-03-02 06:00:00", None),
+        ("03/02/2026 06:00:00", "local_time", "2026-03-02 06:00:00", "M106"),
     ],
 )
 def test_a_number_of_time_is_told_by_its_size(written: str, column: str, value: object, code: str | None, tmp_path: Path) -> None:
@@ -228,7 +247,7 @@ def test_a_duration_of_days_before_a_dash(tmp_path: Path) -> None:
         ("arbin_csv/arbin_example.csv", set(), 2142),
         ("arbin_csv/sample_data_arbin.csv", set(), 13),
         ("batteryarchive_csv/CALCE_CX2-33_prism_LCO_25C_0-100_0.5-0.5C_d_timeseries.csv", set(), 15),
-        ("nrel_csv/p492-13-raw.csv", set(), 2021),
+        ("nrel_csv/p492-13-raw.csv", {"M031"}, 2021),
         ("landt/landt_head.csv", set(), 800),
         ("bitrode/bitrode_plain.csv", set(), 240),
         ("generic_csv/custom_data_001.csv", {"F051"}, 2442),

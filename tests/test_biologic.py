@@ -75,7 +75,7 @@ def test_binary_and_text_of_one_test_agree(path: Path) -> None:
     found, test, codes = read(path)
     expected, beside, _ = read(TEXT / f"{path.stem}.mpt")
     assert found.num_rows == expected.num_rows
-    assert not [code for code in codes if code not in ("F100", "F101", "F104", "F105")]
+    assert not [code for code in codes if code not in ("F100", "F101", "F104", "F105", "M030")]
     assert set(found.column_names) <= set(expected.column_names) | {"local_time"}
     for name in found.column_names:
         if name not in expected.column_names or name.startswith(RECOMPUTED.get(path.stem, "never")):
@@ -99,7 +99,7 @@ def test_binary_and_text_of_one_test_agree(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(BINARY.glob("*.mpr")), ids=lambda path: path.stem)
 def test_every_binary_sample_is_read_without_warning(path: Path) -> None:
     series, test, codes = read(path)
-    assert set(codes) <= {"F100", "F101", "F104", "F105"}
+    assert set(codes) <= {"F100", "F101", "F104", "F105", "M030"}
     assert test["protocol"] and not test["protocol"].startswith("technique")
     if series.num_rows:
         assert "voltage_volt" in series.column_names and "test_time_second" in series.column_names

@@ -256,12 +256,47 @@ def test_arrow_of_others_is_refused_and_its_file_form_read(tmp_path: Path) -> No
     table = pa.table({"a": [1]})
     with pa.ipc.new_stream(str(tmp_path / "foreign"), table.schema) as writer:
         writer.write_table(table)
-    with pytest.raises(SourceError, match=r"bdx\.table"):
+    with pytest.raises(SourceError, match=r"bdx\.table in its schema, and its columns \(a\)"):
         read("arrow", tmp_path / "foreign")
     mine = series("test_time_second")["timeseries"]
     with pa.ipc.new_file(str(tmp_path / "file"), mine.schema) as writer:
         writer.write_batch(mine)
     assert read("arrow", tmp_path / "file")[0]["timeseries"].equals(mine)
+    plain = pa.table({"Test Time / s": pa.array(range(200), pa.int32()), "voltage_volt": [3.7] * 200})
+    with pa.ipc.new_file(str(tmp_path / "plain"), plain.schema) as writer:
+        writer.write_table(plain, max_chunksize=50)
+    rows = together(read("arrow", tmp_path / "plain"), "timeseries").to_pylist()
+    assert rows[::199] == [{"test_time_second": 0.0, "voltage_volt": 3.7}, {"test_time_second": 199.0, "voltage_volt": 3.7}]
+    data = (tmp_path / "plain").read_bytes()
+    (tmp_path / "cut").write_bytes(data[: data.rfind(b"ARROW1")])
+    kept = []
+    with pytest.raises(TruncatedSource, match="after 200 rows; expected the end of an Arrow file"):
+        kept += formats.engine(spec.format_spec("arrow")).read_chunks(Source(str(tmp_path / "cut")), spec.format_spec("arrow"))
+    (tmp_path / "cut").write_bytes(data[: len(data) // 2])
+    with pytest.raises(TruncatedSource, match=r"within a batch, after (50|100|150) rows"):
+        read("arrow", tmp_path / "cut")
+
+
+def test_vendor_columns_do_not_hide_a_canonical_header(tmp_path: Path) -> None:
+    many = {f"extra_{letter}": ["x", "2"] for letter in "abcdefgh"}
+    table = {"test_time_second": ["0", "1"], "frequency_hertz": ["10", "100"], **many}
+    lines = [",".join(table), *(",".join(row) for row in zip(*table.values(), strict=True))]
+    (tmp_path / "it").write_text("\n".join(lines) + "\n")
+    assert formats.detect(Source(str(tmp_path / "it"))).id == "csv"
+    write("jsonl", read("csv", tmp_path / "it"), tmp_path / "lines")
+    assert formats.detect(Source(str(tmp_path / "lines"))).id == "jsonl"
+
+
+def test_a_vendor_column_of_text_with_a_unit_stays_text(tmp_path: Path) -> None:
+    text = {"extra_over": (pa.array(["...", "u..", None]), {"bdx.unit": "bits"}), "extra_q": (pa.array([1, None, 3]), {"bdx.unit": "mA.h"})}
+    batch = canon.batch("timeseries", {"test_time_second": [0.0, 1.0, 2.0], "voltage_volt": [3.7, 3.7, 3.7]}, text)
+    write("csv", [{"timeseries": batch}], tmp_path / "it")
+    assert (tmp_path / "it").read_text().startswith("test_time_second,voltage_volt,extra_over,extra_q [mA.h]\n")
+    (tmp_path / "older").write_text((tmp_path / "it").read_text().replace("extra_over", "extra_over [bits]"))
+    for name in ("it", "older"):
+        found = read("csv", tmp_path / name)[0]["timeseries"]
+        assert found.column("extra_over").to_pylist() == ["...", "u..", None]
+        assert found.column("extra_q").to_pylist() == [1.0, None, 3.0]
 
 
 def test_parquet_of_others_is_read_where_its_columns_are_canonical(tmp_path: Path) -> None:
@@ -500,6 +535,14 @@ def test_a_finding_names_the_row_of_the_spreadsheet(tmp_path: Path) -> None:
         ("F004", "row 3", 2),
     ]
     assert found["locator"][-1] == "row 200004"
+
+
+def test_a_last_line_that_may_be_cut_is_named(tmp_path: Path) -> None:
+    for tail, codes in ((b"1,1.0207\n2,1.02", ["F049"]), (b"1,1.0207\n2,1.02\n", []), (b"1,1.0207\n2,1.0208", []), (b"1,1.02\n", [])):
+        (tmp_path / "it").write_bytes(b"test_time_second,voltage_volt\n" + tail)
+        source = Source(str(tmp_path / "it"))
+        assert list(formats.engine(spec.format_spec("csv")).read_chunks(source, spec.format_spec("csv")))
+        assert [found.code for found in source.log.findings] == codes, tail
 
 
 def test_headers_that_fit_two_tables_are_settled_by_the_file_name(tmp_path: Path) -> None:

@@ -181,6 +181,36 @@ def test_raw_scale_and_unit_are_one_step() -> None:
     assert rows["voltage_volt"].to_pylist() == [4.2]
 
 
+@pytest.mark.parametrize("rows", [1, 2, 1000])
+def test_power_without_direction_gets_that_of_current(rows: int) -> None:
+    """The size of power only, beside a signed current; another power than voltage times current stays as it is written."""
+    facts = FACTS | {"sign": {"known": "signed"}}
+    part = table(
+        {
+            "Total Time": [0.0, 1.0, 2.0, 3.0],
+            "Voltage": [4.0, 3.0, 3.0, None],
+            "Current": [1.0, -1.0, -2.0, -1.0],
+            "Power": [4.0, 3.01, 9.0, 3.0],
+        },
+        rows=rows,
+    )
+    found, _, log = run([part], facts)
+    assert found["power_watt"].to_pylist() == [4.0, -3.01, 9.0, 3.0]
+    assert [(finding.code, finding.count, finding.row) for finding in log.findings] == [("M031", 1, 1)]
+
+
+def test_an_extra_column_is_in_the_unit_it_names() -> None:
+    """An auxiliary voltage counted in 0.1 mV is written in mV; what is no number stays, with the step beside it."""
+    notes = {"bdx.name": "Aux1 Voltage", "bdx.unit": "mV", "bdx.scale": "1/10"}
+    fields = [pa.field("Voltage", pa.float64()), pa.field("aux", pa.int32(), metadata=notes), pa.field("word", pa.string(), metadata=notes)]
+    batch = pa.record_batch([pa.array([4.2]), pa.array([35], pa.int32()), pa.array(["35"])], schema=pa.schema(fields))
+    rows, _, _ = run([Table("records", batch.schema, iter([batch]))])
+    assert rows["extra_aux1_voltage"].to_pylist() == [3.5]
+    assert rows.schema.field("extra_aux1_voltage").metadata == {b"bdx.source_name": b"aux", b"bdx.unit": b"mV"}
+    assert rows["extra_aux1_voltage_2"].to_pylist() == ["35"]
+    assert rows.schema.field("extra_aux1_voltage_2").metadata[b"bdx.scale"] == b"1/10"
+
+
 @pytest.mark.parametrize("unit", ["parsec", "Ah", "MV"])
 def test_an_unknown_or_foreign_unit_is_refused_by_name(unit: str) -> None:
     with pytest.raises(MappingError, match=rf"Voltage.*{unit}"):
@@ -339,6 +369,10 @@ def test_shipped_mappings_name_known_columns_units_and_words_once() -> None:
         (["01/02/2024 10:00:00", "01/03/2024 09:00:00", "02/01/2024 08:00:00"], "mdy"),
         (["01/02/2024 10:00:00", "02/02/2024 09:00:00", "01/03/2024 08:00:00"], "dmy"),
         (["01/02/2024 10:00:00", "01/02/2024 10:00:01"], ""),
+        (["04.05.2023 21:59:00", "04.05.2023 21:59:01"], "dmy"),
+        (["04/05/2023 23:59:30", "05/05/2023 00:00:30"], "dmy"),
+        (["04/05/2023 23:59:30", "04/06/2023 00:00:30"], "mdy"),
+        (["04/05/2023 10:00:00", "05/05/2023 10:00:00"], ""),
         (["23-Nov-23 3:56:08 PM"], "dmy"),
         (["16:05:31"], ""),
         ([None], ""),
@@ -346,6 +380,22 @@ def test_shipped_mappings_name_known_columns_units_and_words_once() -> None:
 )
 def test_the_values_show_the_order_of_a_date_or_it_stays_open(texts: list[str | None], order: str) -> None:
     assert dates.order_of(pa.array(texts, pa.string())) == order
+
+
+@pytest.mark.parametrize(
+    ("texts", "usual", "order"),
+    [
+        (["04.05.2023 21:59:00"], "mdy", "dmy"),
+        (["04/05/2023 23:59:30", "05/05/2023 00:00:30"], "mdy", "dmy"),
+        (["04/05/2023 21:59:00"], "mdy", "mdy"),
+        (["04/05/2023 21:59:00"], "dmy", "dmy"),
+        (["04/05/2023 09:59:00 PM"], "dmy", "mdy"),
+        (["13/05/2023 09:59:00 PM"], "dmy", "dmy"),
+        (["59:01.0"], "mdy", ""),
+    ],
+)
+def test_what_the_values_show_stands_above_the_usual_order_of_a_maker(texts: list[str], usual: str, order: str) -> None:
+    assert dates.order_of(pa.array(texts, pa.string()), usual) == order
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,53 @@ def test_cycle_counters_serve_where_there_are_no_step_counters() -> None:
     ]
 
 
+PAUSED = hour_at(2.0, 4.0, 1, 1, 0.0), hour_at(-1.0, 3.0, 1, 2, 90_000.0)
+"""An hour of charge, almost a day of which no record was kept, an hour of discharge: by current alone the day discharged, too."""
+
+
+@pytest.mark.parametrize(
+    "counters",
+    [
+        {"schedule_charging_capacity_ah": (0.0, 2.0, 2.0, 2.0), "schedule_discharging_capacity_ah": (0.0, 0.0, 0.0, 1.0)},
+        {"charging_capacity_ah": (5.0, 7.0, 7.0, 7.0), "discharging_capacity_ah": (9.0, 9.0, 9.0, 10.0)},
+        {"net_capacity_ah": (-1.0, 1.0, 1.0, 0.0)},
+        {"cumulative_capacity_ah": (3.0, 5.0, 5.0, 6.0)},
+        {"step_cumulative_capacity_ah": (0.0, 2.0, 0.0, 1.0)},
+        {"cycle_charging_capacity_ah": (0.0, 2.0, 2.0, 2.0), "cycle_discharging_capacity_ah": (0.0, 0.0, 0.0, 1.0)},
+    ],
+)
+def test_other_counters_hold_over_a_pause_where_an_integral_does_not(counters: dict[str, tuple[float, ...]]) -> None:
+    held = [dict(part) for part in PAUSED]
+    for name, (first, last, next_first, next_last) in counters.items():
+        for part, ends in zip(held, ((first, last), (next_first, next_last)), strict=True):
+            part[name] = np.linspace(*ends, 61).tolist()
+    row = fold(join(*held))[0]
+    assert row["basis"] == "counter"
+    assert row["charge_capacity_ah"] == pytest.approx(2.0) and row["discharge_capacity_ah"] == pytest.approx(1.0)
+    assert row["charge_energy_wh"] == pytest.approx(8.0) and row["discharge_energy_wh"] == pytest.approx(3.0)
+    assert fold(join(*PAUSED))[0]["discharge_capacity_ah"] > 20
+
+
+def test_counters_that_begin_anew_waver_or_have_gaps() -> None:
+    """A schedule that sets its counter back, the last digits at rest, and records without a value."""
+    values = [0.0, 1.0, 0.2, 1.0, 0.999999, 1.0, None, 1.5, 1.2, 1.3]
+    part = {"test_time_second": list(range(10)), "cycle_count": [1] * 10, "current_ampere": [1.0] * 10, "voltage_volt": [4.0] * 10}
+    row = fold(series(**part, schedule_charging_capacity_ah=values, schedule_discharging_capacity_ah=[0.0] * 10))[0]
+    assert row["charge_capacity_ah"] == pytest.approx(1.0 + 0.2 + 0.8 + 0.5 + 0.1)
+
+
+def test_counters_that_stand_at_zero_while_current_flows_are_not_kept() -> None:
+    zeros = {"schedule_charging_capacity_ah": [0.0] * 61, "schedule_discharging_capacity_ah": [0.0] * 61}
+    row = fold(join(hour_at(2.0, 4.0, 1, 1, 0.0) | zeros))[0]
+    assert row["charge_capacity_ah"] == pytest.approx(2.0) and row["basis"] == "integral"
+
+
+def test_energy_goes_the_way_of_the_charge_below_zero_volt() -> None:
+    row = fold(join(hour_at(2.0, -0.1, 1, 1, 0.0), hour_at(-1.0, -0.2, 1, 2, 3600.0)))[0]
+    assert row["charge_energy_wh"] == pytest.approx(0.2) and row["discharge_energy_wh"] == pytest.approx(0.2)
+    assert row["mean_charge_voltage_v"] is None and row["energy_efficiency_percent"] is None, "they have no meaning there"
+
+
 def test_cycles_keep_their_numbers_and_order() -> None:
     rows = fold(join(hour_at(1.0, 4.0, 12, 1, 0.0), hour_at(-1.0, 3.0, 3, 2, 3600.0), hour_at(1.0, 4.0, 12, 3, 7200.0)))
     assert [(row["cycle_count"], row["records"]) for row in rows] == [(12, 122), (3, 61)]
@@ -188,12 +235,15 @@ def long_series(rows: int) -> pa.RecordBatch:
     )
 
 
-@pytest.mark.parametrize("counters", [True, False])
-def test_the_result_is_the_same_for_any_batches(counters: bool) -> None:
+@pytest.mark.parametrize("counters", ["step_", "", "none"])
+def test_the_result_is_the_same_for_any_batches(counters: str) -> None:
     whole = long_series(2 * BLOCK_ROWS + 12_345)
-    whole = whole if counters else without_counters(whole)
+    if counters == "none":
+        whole = without_counters(whole)
+    elif not counters:
+        whole = whole.rename_columns([name.replace("step_charging", "charging").replace("step_dis", "dis") for name in whole.schema.names])
     expected = fold(whole)
-    assert len(expected) > 50 and {row["basis"] for row in expected} == {"counter" if counters else "integral"}
+    assert len(expected) > 50 and {row["basis"] for row in expected} == {"integral" if counters == "none" else "counter"}
     dice = random.Random(5)
     for largest in (777, 40_000, BLOCK_ROWS, 100_000):
         batches, start = [], 0

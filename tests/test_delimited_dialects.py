@@ -187,6 +187,7 @@ def test_a_bad_byte_does_not_change_the_encoding(data: bytes, encoding: str, uni
         ("Current/uA", ("(U)", "[U]", "/U"), ("Current", "uA")),
         ("dQ/dV(mAh/V)", ("(U)", "[U]", "/U"), ("dQ/dV", "mAh/V")),
         ("control/V/mA", "/U", ("control/V", "mA")),
+        ("SpeCapacity/mAh/g", "/U", ("SpeCapacity", "mAh/g")),
         ("Voltage#V", ("#U", "row"), ("Voltage", "V")),
     ],
 )

@@ -47,13 +47,24 @@ def test_a_preamble_longer_than_the_head_is_read(tmp_path: Path) -> None:
     assert (name, rows.num_rows, test["instrument"]) == ("novonix", 80, "Novonix UHPC")
 
 
+def test_a_time_of_the_test_that_falls_back_is_that_of_the_step(tmp_path: Path) -> None:
+    times = ["0:00:00", "0:01:00", "0:00:00", "0:01:00"]
+    rows = "".join(f"{n},1,{1 + n // 2},恒流充电,{time},0.5,3.7\n" for n, time in enumerate(times))
+    path = tmp_path / "steps.csv"
+    path.write_bytes(("数据序号,循环号,工步号,工步类型,测试时间,电流(A),电压(V)\n" + rows).encode("gb18030"))
+    table, _, findings, name = read(path)
+    assert (name, "test_time_second" in table.schema.names) == ("neware-csv", False)
+    assert table.column("step_time_second").to_pylist() == [0, 60, 0, 60]
+    assert {finding.code for finding in findings} == {"M023", "M104"}
+
+
 def test_minutes_are_told_by_the_clock_across_a_pause(tmp_path: Path) -> None:
     stamps = [f"03/02/2026 07:{minute:02d}:00" for minute in range(30)] + [f"03/03/2026 09:{minute:02d}:00" for minute in range(30)]
     path = maccor(tmp_path / "paused.txt", [(f"{n}.0000", "0.5", "3.7", "C", stamp) for n, stamp in enumerate(stamps)])
     rows, _, findings, _ = read(path)
     assert rows.column("test_time_second").to_pylist()[-1] == 59 * 60
     assert rows.column("step_time_second").to_pylist()[-1] == 59 * 60, "the time of the step is in the same unit"
-    assert {finding.code for finding in findings} == {"M027"}
+    assert {finding.code for finding in findings} == {"M027", "M106"}
 
 
 def test_time_without_unit_and_clock_is_said_to_be_assumed(tmp_path: Path) -> None:

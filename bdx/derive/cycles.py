@@ -122,7 +122,8 @@ class Cycles:
         starts = np.flatnonzero(new_cycle)
         starts = starts if len(starts) and starts[0] == 0 else np.append(0, starts)
         flows = integrated(columns, before, new_step)
-        risen = counted(columns, before, new_step, new_cycle)
+        told = any(self._present.issuperset(scope + quantity for quantity in _QUANTITIES) for scope in _SCOPES)
+        risen = None if told else counted(columns, before, new_step, new_cycle)
         self._sum(columns, np.concatenate([flows, np.zeros_like(flows) if risen is None else risen]), starts)
         self._count("step_", columns, new_step | _restarts(columns, before))
         self._count("cycle_", columns, new_cycle)
@@ -256,6 +257,7 @@ def _row(test_id: str, number: int, cycle: _Cycle, source: str, present: set[str
     charge, discharge, energy_in, energy_out = (
         value if known else None for value, known in zip(sums, (has_charge, has_charge, has_energy, has_energy), strict=True)
     )
+    below = bool(cycle.low[0] < 0)  # an electrode below its reference: energy is a size without a direction, and no mean of voltage
     return {
         "test_id": test_id,
         "cycle_count": number,
@@ -267,9 +269,9 @@ def _row(test_id: str, number: int, cycle: _Cycle, source: str, present: set[str
         "charge_energy_wh": energy_in,
         "discharge_energy_wh": energy_out,
         "coulombic_efficiency_percent": _ratio(discharge, charge, 100.0),
-        "energy_efficiency_percent": _ratio(energy_out, energy_in, 100.0),
-        "mean_charge_voltage_v": _ratio(energy_in, charge),
-        "mean_discharge_voltage_v": _ratio(energy_out, discharge),
+        "energy_efficiency_percent": None if below else _ratio(energy_out, energy_in, 100.0),
+        "mean_charge_voltage_v": None if below else _ratio(energy_in, charge),
+        "mean_discharge_voltage_v": None if below else _ratio(energy_out, discharge),
         "min_voltage_v": _known(cycle.low[0]),
         "max_voltage_v": _known(cycle.high[0]),
         "min_current_a": _known(cycle.low[1]),

@@ -14,6 +14,7 @@ _PAIRS = ("step_", "cycle_", "schedule_", "")
 _SUMS = ("step_", "cycle_", "")
 _PARTS = ("charging", "discharging", "net", "cumulative")
 _UNITS = ("capacity_ah", "energy_wh")
+_WAVER = 0.01
 
 COUNTERS = tuple(f"{scope}{part}_{unit}" for scope in _PAIRS for part in _PARTS for unit in _UNITS)
 """Every counter that may tell what moved; a file has a few of them."""
@@ -33,9 +34,8 @@ def integrated(columns: Mapping[str, Floats], before: Mapping[str, Floats], new_
     current = np.where(new_step, columns["current"], (columns["current"] + before["current"]) / 2)
     power = np.where(new_step, power, (power + power_before) / 2)
     charge, energy = np.nan_to_num(current * hours), np.abs(np.nan_to_num(power * hours))
-    return np.stack(
-        [np.maximum(charge, 0.0), np.maximum(-charge, 0.0), np.where(charge > 0, energy, 0.0), np.where(charge < 0, energy, 0.0)]
-    )
+    way = np.stack([charge > 0, charge < 0])
+    return np.concatenate([np.where(way, np.abs(charge), 0.0), np.where(way, energy, 0.0)])
 
 
 def counted(columns: Mapping[str, Floats], before: Mapping[str, Floats], new_step: Mask, new_cycle: Mask) -> Floats | None:
@@ -85,9 +85,12 @@ def _held(columns: Mapping[str, Floats], name: str) -> bool:
 
 
 def _rise(now: Floats, before: Floats, restart: Mask) -> Floats:
-    """Return how far a counter went up; where it began anew, or fell to less than half, it counts from zero."""
+    """Return how far a counter went up; where it began anew, or fell to less than half, it counts from zero.
+
+    It wavers in its last digits at rest, and those steps cancel out; a larger fall that is no restart moved nothing.
+    """
     anew = restart | (now < before / 2)
-    return np.asarray(np.nan_to_num(np.where(anew, now, now - before)))
+    return np.asarray(np.nan_to_num(np.where(anew, now, np.where(now < before * (1 - _WAVER), 0.0, now - before))))
 
 
 def carried_on(values: Floats, last: float) -> Floats:

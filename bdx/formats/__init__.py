@@ -111,6 +111,8 @@ def _unknown(source: Source) -> SourceError:
     """Return the error for a source that no format fits: what it is known to be, else what it comes nearest to."""
     if source.head.strip(b" \t\r\n\xef\xbb\xbf") in (b"[]", b"{}", b"[{}]"):
         return SourceError("is JSON that holds no records", path=source.uri)
+    if not source.head.strip(b"\0 \t\r\n\xef\xbb\xbf"):
+        return SourceError("holds nothing but blanks; expected data", path=source.uri)
     known = refusal(source)
     if known is not None:
         return UnsupportedVersion(f"is {known['title']}, which is not read; {known['advice']}", path=source.uri)
@@ -166,6 +168,8 @@ def _near(source: Source, item: FormatSpec) -> tuple[float, list[str]]:
     module = engine(item)
     if hasattr(module, "near"):
         score, lacks = module.near(source.head, item)
+        if item.raw.get("contains") and not _contains(source.head, item.raw, default=True):
+            score /= 2  # Its names are anybody's: what marks its maker is not there.
         return min(float(score), 0.99), list(lacks) or ["what marks it beside its header"]
     return (0.3, ["the signature of its layout"]) if item.raw.get("magic") else (0.0, [])
 

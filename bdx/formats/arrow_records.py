@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from bdx import canon
-from bdx.errors import CorruptSource, TruncatedSource
+from bdx.errors import TruncatedSource
 from bdx.formats.canonical import FAULTS, guard
 from bdx.formats.source import Source
 
@@ -28,7 +28,8 @@ def is_arrow(head: bytes) -> bool:
 def head_schema(head: bytes) -> pa.Schema | None:
     """Return the schema, which stands first; None where the head does not hold it whole."""
     try:
-        return pa.ipc.open_stream(io.BytesIO(head[_FIRST:] if head.startswith(FILE_MAGIC) else head)).schema
+        schema = pa.ipc.open_stream(io.BytesIO(head[_FIRST:] if head.startswith(FILE_MAGIC) else head)).schema
+        return schema if schema.names else None  # asked here: the names of damaged bytes may be no text
     except FAULTS:
         return None
 
@@ -48,9 +49,14 @@ def stored_batches(source: Source) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]
 
     Raises: CorruptSource, TruncatedSource.
     """
+    found = _stored(source)
+    return next(found).schema, found
+
+
+def _stored(source: Source) -> Iterator[pa.RecordBatch]:
+    """Yield an empty batch that shows the schema, then all batches; begun, it closes the file whenever it is let go."""
     file = source.head.startswith(FILE_MAGIC)
-    raw = source.seekable() if file else source.stream()
-    try:
+    with source.seekable() if file else source.stream() as raw:
         with guard(source.uri, "Arrow data"):
             cut = file and not _ends(raw)
             if file and not cut:
@@ -60,19 +66,10 @@ def stored_batches(source: Source) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]
                 raw.read(_FIRST if file else 0)
                 reader = pa.ipc.open_stream(raw)
                 found = iter(reader)
-            schema = _readable(reader.schema)
-    except SourceError:
-        raw.close()
-        raise
-    return schema, _checked(found, raw, source, cut=cut)
-
-
-def _readable(schema: pa.Schema) -> pa.Schema:
-    """Return the schema, its names looked at once: those of damaged bytes are no text.
-
-    Raises: UnicodeDecodeError.
-    """
-    return schema if all(isinstance(field.name, str) for field in schema) else schema
+            kinds = [reader.schema.field(place).type for place in range(len(reader.schema.names))]  # names that are no text fail here
+            shown = pa.RecordBatch.from_arrays([pa.array([], kind) for kind in kinds], schema=reader.schema)
+        yield shown
+        yield from _checked(found, source, cut=cut)
 
 
 def _ends(raw: BinaryIO) -> bool:
@@ -86,20 +83,19 @@ def _ends(raw: BinaryIO) -> bool:
 
 def _checked(found: Iterator[pa.RecordBatch], source: Source, *, cut: bool) -> Iterator[pa.RecordBatch]:
     rows = 0
-    file = source.head.startswith(FILE_MAGIC)
     while True:
-        try:
-            with guard(source.uri, "Arrow data"):
+        with guard(source.uri, "Arrow data"):
+            try:
                 batch = next(found, None)
-                if batch is not None:
-                    # The buffers come from a stranger: offsets out of bounds would reach beyond memory.
-                    batch.validate(full=True)
-        except CorruptSource as error:
-            if cut or (rows and not file):
-                raise TruncatedSource(f"stops within a batch, after {rows:,} rows; expected the end of an Arrow file", path=source.uri) from error
-            raise
-        if batch is None:
-            break
+            except (OSError, EOFError, pa.ArrowException) as error:
+                if not cut and source.head.startswith(FILE_MAGIC):
+                    raise
+                why = f"stops within a batch, after {rows:,} rows; expected the end of the Arrow data"
+                raise TruncatedSource(why, path=source.uri) from error
+            if batch is None:
+                break
+            # The buffers come from a stranger: offsets out of bounds would reach beyond memory.
+            batch.validate(full=True)
         rows += batch.num_rows
         yield batch
     if cut:

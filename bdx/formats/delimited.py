@@ -13,6 +13,7 @@ Keys of [delimited], all but `group` (or `columns`) optional:
                        a list of these is tried in its order, cell by cell
     null = ["", "--"]  cells that mean: no value
     text = [names]     columns kept as text (states, clocks, dates); a column not named is numeric if all its cells in the head are
+                       ("Step (Sec)" beside "Step" is another column, and no text)
     integer = [names]  columns of whole numbers; every other numeric column is read as float64
     never = [names]    a line with one of these is not this format's header
     cased = true       names that differ only in the case of letters are different columns (dq and dQ)

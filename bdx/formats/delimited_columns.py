@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bdx.formats.delimited_header import Found, empty_cells
-from bdx.formats.delimited_names import fold, folded, split_unit
+from bdx.formats.delimited_names import fold, folded, measures, split_unit
 from bdx.spec import Facts
 
 NO_VALUE = ("", "NaN", "nan", "NAN", "-nan", "-NaN", "nan(ind)", "-nan(ind)", "1.#QNAN", "-1.#IND", "1.#IND", "#N/A")
@@ -66,7 +66,8 @@ def headings(
         if fold(name) in beside and found and found[-1].name:
             found[-1], column = _with_unit(found[-1], cell, name, below)
             found.append(column)
-        elif fold(name) in texts:
+        elif fold(name) in texts and not (measures(unit, "time") and any(fold(other.name) == fold(name) for other in found)):
+            # Of "Step" and "Step (Sec)" only the first is a word.
             found.append(Heading(cell, name, unit, "text"))
         elif not name and not below:
             found.append(Heading(cell, name, unit, "blank"))

@@ -95,9 +95,14 @@ def _header_at(head: Head, dialect: Facts, number: int, groups: list[frozenset[s
             continue
         if head.encoding == "gb18030" and not has_script(frozenset().union(*hits)):
             continue
-        if best is None or len(cells) > len(best.cells):
+        if best is None or _clean(cells) > _clean(best.cells):
             best = Found(number, number + span, separator, cells, refused, outer)
     return best
+
+
+def _clean(cells: list[str]) -> int:
+    """Return how many cells of a header do not begin with a separator: some programs write a tab behind every value of a csv."""
+    return sum(cell.strip(" ")[:1] not in (",", ";", "\t") for cell in cells)
 
 
 def _outer(head: Head, dialect: Facts, number: int, separator: str) -> tuple[list[str], ...]:

@@ -68,17 +68,17 @@ def _split(cell: str, styles: tuple[str, ...]) -> tuple[str, str]:
         if match is None:
             continue
         name, unit = match.group(1) + match.group(3), match.group(2).strip()
+        # Charge and energy may be given per mass: "SpeCapacity/mAh/g" is in mAh/g, not in g.
         shorter, _, above = name.rpartition("/")
-        if style == "/U" and shorter.strip() and _is_unit(above.strip()):
+        if style == "/U" and shorter.strip() and measures(above.strip(), "electric_charge", "energy"):
             return shorter.strip(), f"{above.strip()}/{unit}"
         return name, unit
     return cell, ""
 
 
-def _is_unit(text: str) -> bool:
-    """Say whether a text is a unit: "SpeCapacity/mAh/g" is in mAh/g, not in g."""
+def measures(unit: str, *quantities: str) -> bool:
+    """Say whether a text is a unit of one of these quantities."""
     try:
-        units.unit(text)
+        return bool(unit) and units.unit(unit).quantity in quantities
     except MappingError:
         return False
-    return True

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bdx import units
 from bdx.canon import Part
-from bdx.errors import MappingError
 from bdx.formats import delimited
-from bdx.formats.delimited_names import fold, folded, split_unit
+from bdx.formats.delimited_names import fold, folded, measures, split_unit
 from bdx.formats.delimited_probe import probe
 from bdx.formats.parquet_records import foreign_names, parts
 from bdx.formats.source import Source
@@ -16,6 +14,8 @@ from bdx.spec import Facts, FormatSpec
 
 _QUANTITIES = ("time", "electric_potential", "electric_current")
 """What the three groups of names in the spec measure, in their order."""
+
+_SMALL = {"v": "V", "mv": "mV", "a": "A", "ma": "mA"}
 
 
 def sniff(head: bytes, format_spec: FormatSpec) -> bool:
@@ -40,7 +40,10 @@ def sniff_source(source: Source, format_spec: FormatSpec) -> bool:
 
 def near(head: bytes, format_spec: FormatSpec) -> tuple[float, list[str]]:
     """Return how near the header of a text comes to such a table, and what it lacks."""
-    return delimited.near(head, format_spec) if not format_spec.raw.get("magic") else (0.0, [])
+    if format_spec.raw.get("magic"):
+        return 0.0, []
+    score, lacks = delimited.near(head, format_spec)
+    return score, lacks or ["a unit behind each of time, voltage and current in its header"]
 
 
 def read(source: Source, format_spec: FormatSpec) -> Iterator[Part]:
@@ -58,13 +61,12 @@ def _says_all(columns: Iterable[tuple[str, str]], facts: Facts) -> bool:
     known = list(columns)
     for group, quantity in zip(facts["group"], _QUANTITIES, strict=True):
         names = folded(group["any"])
-        if not any(fold(name) in names and _measures(name, unit, quantity) for name, unit in known):
+        if not any(fold(name) in names and measures(unit or _behind(name), quantity) for name, unit in known):
             return False
     return bool(known)
 
 
-def _measures(name: str, unit: str, quantity: str) -> bool:
-    try:
-        return units.unit(unit or name.rpartition("_")[2]).quantity == quantity
-    except MappingError:
-        return False
+def _behind(name: str) -> str:
+    """Return the unit that stands behind the last underscore of a name, which may be written small."""
+    unit = name.rpartition("_")[2]
+    return _SMALL.get(unit, unit)

@@ -36,7 +36,8 @@ def parts(source: Source, unit: Styles) -> Iterator[Part]:
     if arrow_records.is_arrow(source.head):
         whole, found = arrow_records.opened(source)
         schema = pa.schema([_field(place, item, unit) for place, item in enumerate(whole)])
-        yield Document("info", {_text(key): _text(value) for key, value in (whole.metadata or {}).items() if key not in _NOT_FACTS}, "schema")
+        facts = {key: text for key, text in (whole.metadata or {}).items() if key not in _NOT_FACTS}
+        yield Document("info", {_text(key): _text(value) for key, value in facts.items()}, "schema")
         yield Table("records", schema, _shown(found, schema, source))
         return
     file = open_file(source)

@@ -83,6 +83,7 @@ def _cells(sheet: Sheet, source: Source) -> Iterator[tuple[pa.RecordBatch, Any]]
     schema = pa.schema([(name, pa.string()) for name in names])
     nothing = pa.RecordBatch.from_arrays([pa.array([], pa.string()) for _ in names], schema=schema)
     count = 0
+    last: tuple[pa.RecordBatch, Any] | None = None
     with source.stream() as raw, guard(source.uri, "CSV"):
         text = Utf8(raw, source)
         if not text.skip(sheet.skip):
@@ -99,6 +100,16 @@ def _cells(sheet: Sheet, source: Source) -> Iterator[tuple[pa.RecordBatch, Any]]
                 first = int(numbers[~filled][0])
                 source.log.find("F004", source=source.uri, row=first - sheet.skip, locator=f"row {first}", count=blank)
             yield (batch.filter(pa.array(filled)) if blank else batch), numbers[filled]
+            last = (batch, numbers)
+        if last is not None and text.unended:
+            _report_unended(*last, source)
+
+
+def _report_unended(batch: pa.RecordBatch, numbers: Any, source: Source) -> None:
+    """Log a last line without an end whose last value is shorter than the one above it: it may have been cut within that."""
+    ends = batch.column(batch.num_columns - 1).slice(max(0, batch.num_rows - 2)).to_pylist()
+    if len(ends) == 2 and len(ends[1] or "") < len(ends[0] or ""):
+        source.log.find("F049", source=source.uri, locator=f"row {numbers[-1]}", value=ends[1] or "")
 
 
 def _filled(batch: pa.RecordBatch) -> Any:

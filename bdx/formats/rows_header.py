@@ -14,6 +14,9 @@ from bdx.formats.canonical import spellings
 _BRACKETS = re.compile(r"\s*(.*?\S)\s*(?:\[([^\[\]]*)\]|\(([^()]*)\)|\s/\s(\S+))\s*")
 
 
+SHOWN = 40
+"""Letters of a header cell that a message shows."""
+
 MAX_CELLS = 1000
 """Header cells looked at to find the table; no table has a third of that."""
 
@@ -126,7 +129,7 @@ def choose(cells: Sequence[str], source: str, stem: str) -> str:
     """
     count, found = fit(cells)
     if not count or (count < 2 and len(cells) > 1):
-        shown = ", ".join(cell.strip() for cell in cells[:6])
+        shown = ", ".join(" ".join(cell.split())[:SHOWN] for cell in cells[:6])
         raise SourceError(f"has headers no canonical table knows ({shown}); `bdx schema TABLE` lists the columns", path=source)
     if len(found) > 1 and stem in found:
         return stem

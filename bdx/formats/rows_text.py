@@ -35,6 +35,8 @@ class Utf8:
         self._carry = b""
         self._plain = True
         self._ready = b""
+        self.unended = False
+        """Whether the bytes read so far stop within a line."""
 
     def readable(self) -> bool:
         """Say yes, as pyarrow asks."""
@@ -49,6 +51,7 @@ class Utf8:
         while not self._ready and self._fill():
             pass
         found, self._ready = (self._ready[:size], self._ready[size:]) if size > 0 else (self._ready, b"")
+        self.unended = not found.endswith(b"\n") if found else self.unended
         return found
 
     def skip(self, lines: int) -> bool:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from bdx.errors import BdxError, SinkError
 
@@ -20,7 +20,7 @@ DESCRIPTOR = "datapackage.json"
 
 def same_path(a: str, b: str) -> bool:
     """Say whether two names mean the same file, which need not exist; standard input and output are no files."""
-    return a == b or (not {a, b} & {"-", "<stdin>"} and Path(a).resolve() == Path(b).resolve())
+    return a == b or (not {a, b} & {"-", "<stdin>"} and os.path.realpath(a) == os.path.realpath(b))
 
 
 class Destination:
@@ -29,27 +29,32 @@ class Destination:
     As a context manager it hands out a binary file that can be read, written and sought (for "-", a pipe or a
     device: one that can only be written), or with `folder` the path of a fresh folder. On a clean end that becomes
     the destination in one step; on any exception, KeyboardInterrupt included, nothing is left and what stood there
-    before is untouched.
+    before is untouched. Standard output is written as the bytes come, with `whole` only once all of them are there.
     Raises: SinkError where the path exists and `force` is not given, its folder does not exist, it is one of
     `sources`, or the disk refuses. BrokenPipeError of standard output passes through.
     """
 
-    def __init__(self, path: str | Path, *, force: bool = False, folder: bool = False, sources: Iterable[str | Path] = ()) -> None:
+    def __init__(
+        self, path: str | Path, *, force: bool = False, folder: bool = False, whole: bool = False, sources: Iterable[str | Path] = ()
+    ) -> None:
         self.name = str(path)
         self._standard = self.name == "-"
         if self._standard and folder:
             raise SinkError("a dataset folder cannot go to standard output; give a path")
         self._force = force
         self._folder = folder
+        self._held: IO[bytes] | None = tempfile.TemporaryFile() if whole and self._standard else None  # noqa: SIM115 - closed on the way out
         self._sources = [str(source) for source in sources if str(source) != "-"]
-        self._path = Path(self.name).resolve() if Path(self.name).is_symlink() else Path(self.name)
+        self._path = Path(os.path.realpath(self.name)) if Path(self.name).is_symlink() else Path(self.name)
         self._temporary: Path | None = None
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Any:
         if self._standard:
+            if sys.stdout is None:
+                raise SinkError("standard output is closed; give a path")
             self._file = sys.stdout.buffer
-            return self._file
+            return self._held or self._file
         try:
             return self._open()
         except OSError as error:
@@ -100,6 +105,9 @@ class Destination:
             raise SinkError(f"'{self.name}' is a folder without {DESCRIPTOR}, not a data set; bdx does not replace it")
 
     def _commit(self) -> None:
+        if self._file is not None and self._held is not None:
+            self._held.seek(0)
+            shutil.copyfileobj(self._held, self._file, 1 << 20)
         if self._file is not None:
             self._file.flush()
         if self._temporary is None:
@@ -152,6 +160,8 @@ class Destination:
             shutil.rmtree(old, ignore_errors=True)
 
     def _discard(self) -> None:
+        if self._held is not None:
+            self._held.close()
         if self._file is not None and not self._standard:
             try:
                 self._file.close()

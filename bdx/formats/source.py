@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import sys
 import tempfile
@@ -29,7 +30,8 @@ class Source:
     """
 
     def __init__(self, uri: str, log: Log | None = None, stdin: BinaryIO | None = None) -> None:
-        self.uri = "<stdin>" if uri == "-" else uri
+        # A name that is no text is shown with marks in place of its odd bytes; it is opened as it stands.
+        self.uri = "<stdin>" if uri == "-" else os.fsencode(uri).decode("utf-8", "replace")
         self.log = log if log is not None else Log()
         self.source_id = "s1"
         self.path: Path | None = None if uri == "-" else Path(uri)
@@ -48,6 +50,8 @@ class Source:
             self.head = b""
             return
         if self.path is None:
+            if stdin is None and sys.stdin is None:
+                raise SourceError("standard input is closed; give a path", path=self.uri)
             self._stdin = stdin or sys.stdin.buffer
             self.head = self._raw_head = _read_up_to(self._stdin, HEAD_BYTES)
         else:

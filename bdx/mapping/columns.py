@@ -55,7 +55,8 @@ The spec (specs/mappings/<id>.toml), all keys beyond `kind`, `format` and `[[col
     value = "Neware"                 instead of `from`: a constant
 
 A field without a home becomes `extra_<snake>` of the same type with `bdx.source_name` and `bdx.unit`. `bdx.scale` and `bdx.offset` of a
-field are applied together with its unit, once. Info that no [[test]] names goes to `test.extra`. The `test` row follows the last rows.
+field are applied together with its unit, once; those of an extra column too, which then holds floats in its unit. Power that is not
+signed gets the direction of current, row by row. Info that no [[test]] names goes to `test.extra`. The `test` row follows the last rows.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -72,10 +74,10 @@ from bdx.canon import Chunk, Document, Part, Table
 from bdx.errors import MappingError
 from bdx.mapping import Context, clock, numbers
 from bdx.mapping.columns_plan import Plan, Step, plan
-from bdx.mapping.columns_read import convert, instants, sentinels, settle, wide
+from bdx.mapping.columns_read import convert, extra, instants, sentinels, settle
 from bdx.mapping.columns_write import from_canonical
 from bdx.mapping.info import test_row
-from bdx.mapping.sign import SignOfCurrent, turn
+from bdx.mapping.sign import SignOfCurrent, power_against, turn
 from bdx.spec import Facts
 
 __all__ = ["from_canonical", "to_canonical"]
@@ -179,10 +181,23 @@ class _Run:
             for step in found.steps:
                 if step.follows_sign:
                     columns[step.to] = turn(columns[step.to], factors)
+            self._power(columns)
         if self.number:
             columns["test_id"] = pa.array([self.test_id]).take(pa.array([0] * batch.num_rows, pa.int32()))
-        extra = {name: (wide(batch.column(index)), metadata) for index, name, metadata in found.extras}
-        return canon.batch("timeseries", columns, extra)
+            self._power(columns)
+        extras = {name: extra(batch.column(index), metadata) for index, name, metadata in found.extras}
+        return canon.batch("timeseries", columns, extras)
+
+    def _power(self, columns: dict[str, pa.Array]) -> None:
+        """Give power the direction of current where the instrument wrote its size only."""
+        if not {"power_watt", "voltage_volt"} <= columns.keys():
+            return
+        against = power_against(columns["power_watt"], columns["voltage_volt"], columns["current_ampere"])
+        rows = np.flatnonzero(against)
+        if len(rows):
+            columns["power_watt"] = pc.if_else(pa.array(against), pc.negate(columns["power_watt"]), columns["power_watt"])
+            place: dict[str, Any] = {"source": self.context.source, "table": "timeseries", "column": "power_watt"}
+            self.context.log.find("M031", **place, row=self.rows + int(rows[0]), count=len(rows))
 
     def _read(self, raw: pa.Array, step: Step) -> pa.Array:
         try:

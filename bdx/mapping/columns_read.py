@@ -43,7 +43,7 @@ def sentinels(raw: pa.Array, step: Step) -> pa.Array | None:
     """Return the mask of values that the instrument writes where it has none, or None where the spec names no such numbers."""
     if not step.null and step.below is None:
         return None
-    values = numbers.numbers(raw)
+    values = pc.add(numbers.numbers(raw), pa.scalar(0.0))  # turns -0.0 into 0.0, which a set tells apart
     mask = pc.is_in(values, pa.array(step.null, pa.float64()))
     if step.below is not None:
         mask = pc.or_(mask, pc.less(values, step.below))
@@ -184,6 +184,15 @@ def _look_up(raw: pa.Array, words: Facts) -> pa.Array:
 def wide(raw: pa.Array) -> pa.Array:
     """Return float32 as float64: text then shows the very number, and reads back as it."""
     return raw.cast(pa.float64()) if pa.types.is_float32(raw.type) else raw
+
+
+def extra(raw: pa.Array, metadata: dict[str, str]) -> tuple[pa.Array, dict[str, str]]:
+    """Return a column without a home in the unit that its metadata names, and the metadata without the step that led there."""
+    scale = Scale(numbers.exact(metadata.get("bdx.scale", "1")), numbers.exact(metadata.get("bdx.offset", "0")))
+    kept = {key: value for key, value in metadata.items() if key not in ("bdx.scale", "bdx.offset")}
+    if scale == Scale() or not numbers.is_number(raw.type):
+        return wide(raw), metadata if scale != Scale() else kept
+    return scale.apply(numbers.numbers(raw)), kept
 
 
 def _number(raw: pa.Array, step: Step) -> pa.Array:

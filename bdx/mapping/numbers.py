@@ -41,6 +41,8 @@ class Scale:
                 values = pc.multiply(values, _scalar(float(above)))
             if below != 1:
                 values = pc.divide(values, _scalar(float(below)))
+        if above < 0:
+            values = pc.add(values, _scalar(0.0))  # zero stays plain zero
         return pc.add(values, _scalar(float(self.offset))) if self.offset else values
 
 

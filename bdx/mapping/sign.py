@@ -24,6 +24,7 @@ from bdx.spec import Facts
 _STRONG = 0.01
 _MAX_WORDS = 50
 _MIXED = 0.1
+_SAME_POWER = 0.02
 _MANY = 3
 _IDLE, _CHARGE, _DISCHARGE = 0, 1, -1
 
@@ -201,6 +202,15 @@ class SignOfCurrent:
             self._contrary += count
             if self._first_contrary is None:
                 self._first_contrary = self._rows + int(np.argmax(against))
+
+
+def power_against(power: pa.Array, voltage: pa.Array, current: pa.Array) -> npt.NDArray[np.bool_]:
+    """Return the rows whose power is the size of voltage times current and has the other sign."""
+    watts, volts, amperes = (np.asarray(array.to_numpy(zero_copy_only=False), np.float64) for array in (power, voltage, current))
+    with np.errstate(invalid="ignore", over="ignore"):
+        product = volts * amperes
+        against = (watts * product < 0) & (np.abs(watts + product) <= _SAME_POWER * np.abs(product))
+    return np.asarray(against)
 
 
 def turn(array: pa.Array, factors: Floats | None) -> pa.Array:

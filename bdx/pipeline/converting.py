@@ -15,6 +15,7 @@ from bdx.canon import Chunk, Finding, Log, Loss
 from bdx.errors import BdxError, MappingError, SinkError, SourceError, UsageError, did_you_mean
 from bdx.formats.canonical import WriteOptions
 from bdx.formats.sink import Destination, same_path
+from bdx.pipeline.apart import may_hold_tests
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.pipeline.seams import Seams
@@ -88,18 +89,16 @@ def convert(
     as_folder = target.id == "dataset"
     lines = str(destination).endswith((".jsonl", ".ndjson"))
     with ExitStack() as stack:
-        sink = stack.enter_context(Destination(str(destination), force=force, folder=as_folder, sources=uris))
-        _write(stream, sink, target, log, table, lines=lines, source=uris[0] if len(uris) == 1 else "merged record")
+        sink = stack.enter_context(Destination(str(destination), force=force, folder=as_folder, whole=strict, sources=uris))
+        _write(stream, sink, target, log, table, lines=lines, source=opened[0].uri if len(uris) == 1 else "merged record")
         for item in opened:
             log.merge(item.log, item.uri)
         if not any(result.rows.values()) and not any(item.format.world == "canonical" for item in opened):
             raise SourceError("holds no rows of any canonical table", path=", ".join(uris))
-        unproven = next((found for found in log.findings if found.code == "M020"), None)
-        if unproven is not None:
-            raise MappingError(f"{unproven.source}: {unproven.message}")
         if strict and log.losses:
             first = log.losses[0]
-            raise LossError(f"--strict: {first.source}: {first.what} is not carried ({first.why}); {len(log.losses)} kinds of loss in all")
+            more = f"; and {len(log.losses) - 1} more of the kind" if len(log.losses) > 1 else ""
+            raise LossError(f"--strict: {first.source}: not carried: {first.what} ({first.why}){more}")
         unread = next((found for found in log.findings if found.severity == "error"), None)
         if strict and unread is not None:
             raise LossError(f"--strict: {unread.code} {unread.message}")
@@ -140,9 +139,9 @@ def _chunks(
         yield from _judged(opened[0], chunks(opened[0], options))
         return
     gathered: list[Gathered] = []
-    tests = sum(item.format.world == "instrument" for item in opened)
+    tests = len(opened) > 1 and sum(map(may_hold_tests, opened))
     for item in opened:
-        stream = _judged(item, gather(item, options, gathered, prefer))
+        stream = _judged(item, gather(item, options, gathered, prefer, alone=len(opened) == 1))
         if tests > 1 and item.format.world == "instrument" and not speaks_of_batteries:
             yield from seams.pieces(item, stream)
             continue
@@ -150,7 +149,7 @@ def _chunks(
             if not speaks_of_batteries:
                 yield chunk
     yield from seams.finish()
-    if not speaks_of_batteries and tests == len(opened):
+    if not speaks_of_batteries and not any(found.claims or found.makes_items for found in gathered):
         return
     merged = join(gathered, log, battery, prefer)
     if merged["battery"].num_rows or speaks_of_batteries:
@@ -158,7 +157,10 @@ def _chunks(
 
 
 def _judged(item: Opened, stream: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Yield the chunks of a source; those of an instrument are watched by the rules of ON_THE_WAY."""
+    """Yield the chunks of a source; those of an instrument are watched by the rules of ON_THE_WAY.
+
+    Raises: MappingError where nothing shows the sign of current: within the stream, so that no writer ends it as whole.
+    """
     if item.format.world != "instrument":
         yield from stream
         return
@@ -167,6 +169,9 @@ def _judged(item: Opened, stream: Iterator[Chunk]) -> Iterator[Chunk]:
         checker.watch(chunk)
         yield chunk
     checker.finish()
+    unproven = next((found for found in item.log.findings if found.code == "M020"), None)
+    if unproven is not None:
+        raise MappingError(f"{item.uri}: {unproven.message}")
 
 
 def _count(

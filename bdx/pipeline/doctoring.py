@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,14 +10,11 @@ from bdx.canon import Finding, Log
 from bdx.errors import BdxError, UsageError
 from bdx.formats.sink import Destination
 from bdx.formats.source import Source
+from bdx.pipeline.masking import masked
 from bdx.pipeline.reading import ReadOptions, chunks, open_source
 
 SHOWN = 8
-_SAMPLE_LINES = 60
 _ENCODINGS = ("utf-8-sig", "utf-16", "gb18030", "cp1252")
-_NUMBER = re.compile(r"\s*[+-]?[0-9.,:/\-T ]+(?:[eE][+-]?[0-9]+)?(?: ?[AP]M)?\s*")
-_CELLS = re.compile(r"[,;\t|]| {2,}")
-_FACT = re.compile(r"[:=,;\t]")
 
 
 @dataclass(slots=True)
@@ -70,7 +66,7 @@ def examine(source: str | Path, *, from_format: str | None = None, sample: str |
         if text is None:
             raise UsageError(f"{probe.uri} is no text; a sample of a binary file is best made with a program that writes its layout")
         with Destination(str(sample), sources=[str(source)]) as sink:
-            sink.write(_masked(text).encode(encoding))
+            sink.write(masked(text).encode(encoding))
         result.sample = str(sample)
     probe.close()
     return result
@@ -121,29 +117,3 @@ def _decoded(head: bytes) -> tuple[str | None, str]:
         marked = encoding != "utf-8-sig" or head.startswith(b"\xef\xbb\xbf")
         return text, encoding if marked else "utf-8"
     return None, ""
-
-
-def _masked(text: str) -> str:
-    """Return the first lines of a text with everything that names a person, a cell or a place made unreadable.
-
-    Kept are numbers of the rows, the header, and the keys of the preamble; the values there become x and 0.
-    """
-    lines = text.splitlines()[:_SAMPLE_LINES]
-    rows = [_numeric(line) for line in lines]
-    first = next((index for index in range(len(lines)) if rows[index] and (index + 1 >= len(lines) or rows[index + 1])), len(lines))
-    header = max((index for index in range(first) if len(_CELLS.split(lines[index])) > 2), default=-1)
-    units = {index for index in range(header, first) if index >= 0}
-    shown = [line if index >= first or index in units else _without_values(line) for index, line in enumerate(lines)]
-    return "\n".join(shown) + "\n"
-
-
-def _numeric(line: str) -> bool:
-    cells = [cell for cell in _CELLS.split(line.strip()) if cell.strip()]
-    return len(cells) > 2 and 2 * sum(_NUMBER.fullmatch(cell) is not None for cell in cells) >= len(cells)
-
-
-def _without_values(line: str) -> str:
-    found = _FACT.search(line)
-    if found is None:
-        return line
-    return line[: found.end()] + re.sub(r"[0-9]", "0", re.sub(r"[^\W\d_]", "x", line[found.end() :]))

@@ -15,6 +15,7 @@ from bdx.canon import Chunk, Log
 from bdx.derive import merge, performance, production
 from bdx.derive.derived import Derived
 from bdx.formats.sink import same_path
+from bdx.pipeline.apart import kept_apart
 from bdx.pipeline.reading import Opened, ReadOptions, chunks
 
 PRODUCTION = ("item", "genealogy", "process_step", "process_parameter", "quality_result", "equipment")
@@ -31,21 +32,27 @@ class Gathered:
     tables: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
     last_unix: float | None = None
 
+    @property
+    def makes_items(self) -> bool:
+        """Whether the source tells of production, where batteries are made."""
+        return any(name in PRODUCTION for name in self.tables)
+
     def table(self, name: str) -> pa.Table | None:
         """Return the gathered rows of a table, or None where there are none."""
         batches = self.tables.get(name)
         return pa.Table.from_batches(batches) if batches else None
 
 
-def gather(opened: Opened, options: ReadOptions, into: list[Gathered], prefer: str = "") -> Iterator[Chunk]:
+def gather(opened: Opened, options: ReadOptions, into: list[Gathered], prefer: str = "", *, alone: bool = False) -> Iterator[Chunk]:
     """Yield a source's chunks less its battery rows, which become claims; appends what was gathered to `into`.
 
-    `prefer` names the source whose values win over all others.
+    `prefer` names the source whose values win over all others; a canonical source that is not `alone` gets ids of this run.
     """
     found = Gathered(opened)
     into.append(found)
     rank = PREFERRED if prefer and same_path(prefer, opened.uri) else RANKS["declared"]
-    for chunk in chunks(opened, options):
+    stream = chunks(opened, options)
+    for chunk in stream if alone or opened.format.world != "canonical" else kept_apart(opened, stream):
         if "battery" in chunk:
             found.claims += merge.declared(chunk, opened.uri, opened.id, rank)
             continue

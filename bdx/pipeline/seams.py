@@ -44,7 +44,7 @@ class Seams:
         """Yield the chunks of the next instrument source under the test they belong to.
 
         Chunks of `cycle` are held back and derived anew over the whole test; the `test` row of a continued source is a loss.
-        Raises: MappingError where `forced` and time starts again without a wall clock to place it.
+        Raises: MappingError where `forced` and the source holds several tests, or time starts again without a wall clock to place it.
         """
         fresh = False
         begun = False
@@ -61,6 +61,8 @@ class Seams:
                 self._cycles.watch(batch)
                 self._remember(opened, batch)
                 yield {**chunk, "timeseries": _tagged(batch, self._test)}
+            elif self._forced and batch is not None and "test_id" in batch.schema.names:
+                raise MappingError(f"{opened.uri} cannot be joined: it holds several tests of its own; leave out --join")
             elif "cycle" in chunk and begun:
                 continue
             elif "test" in chunk and begun and not fresh:
