@@ -135,6 +135,11 @@ class Log:
             code, source=source, table=table, column=column, row=row, locator=locator, count=count, value=value, examples=examples, **slots
         )
 
+    def find_each(self, code: str, *, source: str, table: str, column: str, row: int, **facts: Any) -> None:
+        """Record a fault of one row as a finding of its own, beside those of other rows."""
+        found = finding(code, source=source, table=table, column=column, row=row, **facts)
+        self._findings[code, source, table, column, str(row)] = found
+
     def lose(self, source: str, what: str, why: str, count: int = 1) -> None:
         """Record that `what` of `source` was not carried, `count` times, and why."""
         known = self._losses.setdefault((source, what, why), Loss(source, what, why, 0))
@@ -146,9 +151,9 @@ class Log:
 
     def merge(self, other: Log, source: str = "") -> None:
         """Take over everything another log holds; what names no source gets `source`."""
-        for (code, origin, table, column), found in other._findings.items():
+        for (code, origin, *place), found in other._findings.items():
             found.source = origin or source
-            mine = self._findings.setdefault((code, found.source, table, column), found)
+            mine = self._findings.setdefault((code, found.source, *place), found)
             if mine is not found:
                 mine.count += found.count
         for loss in other.losses:

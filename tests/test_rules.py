@@ -22,7 +22,7 @@ from bdx.canon import Chunk, Log
 from bdx.errors import MappingError, SpecError, UsageError
 from bdx.formats.source import Source
 from bdx.rules import Checker, chosen, identifiers
-from bdx.rules.engine import bound_rules
+from bdx.rules.choice import bound_rules
 from bdx.rules.register import bind
 from bdx.spec import RuleSpec
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 from bdx import canon, gaps
 from bdx.canon import Chunk, Document, Log
 from bdx.errors import BdxError, SourceError, UsageError
+from bdx.pipeline import baseline
+from bdx.pipeline.expecting import Expectations
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.pipeline.result import SourceSummary, ValidationResult
+from bdx.pipeline.settings import Settings
 from bdx.rules import Checker, chosen
 from bdx.rules.documents import DocumentCheck
 
@@ -27,9 +31,11 @@ def validate(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     allow_empty: bool = False,
+    settings: Settings | None = None,
 ) -> ValidationResult:
     """Check every record of every source against the rules and return the findings.
 
+    `settings` holds what a project asks for beside `select` and `ignore`: severities, thresholds, expectations, a baseline.
     A source that cannot be read becomes finding F000 and does not stop the next one; `result.failures` keeps its error.
     Raises: UsageError for an unknown rule code, or where nothing was checked and `allow_empty` is not set.
     """
@@ -39,29 +45,34 @@ def validate(
     summaries: list[SourceSummary] = []
     failures: list[BdxError] = []
     checked = 0
-    chosen(select, ignore)
+    wanted = settings or Settings()
+    wanted = replace(wanted, select=(*wanted.select, *select), ignore=(*wanted.ignore, *ignore))
+    chosen(wanted.select, wanted.ignore, wanted.enable)
     for number, source in enumerate(sources, 1):
         uri = str(source)
         own = Log()
         try:
             opened = open_source(uri, number, options)
             own = opened.log
-            summary, looked_at = _validate_one(opened, options, select, ignore)
+            summary, looked_at = _validate_one(opened, options, wanted)
             summaries.append(summary)
             checked += looked_at
         except SourceError as error:
             failures.append(error)
             own.find("F000", source=uri, value=_without_path(str(error), uri))
-        log.merge(_selected(own, select, ignore), uri)
+        log.merge(_selected(own, wanted), uri)
     if not summaries and not failures:
         raise UsageError("no source given")
     if not checked and not failures and not allow_empty:
         raise UsageError("nothing was checked: the sources hold no rows (--allow-empty accepts that)")
-    return ValidationResult(log.findings, log.losses, summaries, checked, time.perf_counter() - started, failures)
+    wanted.judge(log)
+    findings, known = baseline.new(wanted.baseline, log.findings) if wanted.baseline else (log.findings, 0)
+    return ValidationResult(findings, log.losses, summaries, checked, time.perf_counter() - started, failures, known)
 
 
-def _validate_one(opened: Opened, options: ReadOptions, select: Sequence[str], ignore: Sequence[str]) -> tuple[SourceSummary, int]:
-    checker = Checker(opened.log, opened.uri, select, ignore)
+def _validate_one(opened: Opened, options: ReadOptions, wanted: Settings) -> tuple[SourceSummary, int]:
+    checker = Checker(opened.log, opened.uri, wanted.select, wanted.ignore, enable=wanted.enable, args=wanted.args, every=wanted.every)
+    expected = Expectations(wanted.expect, opened.uri)
     documents = None
     if opened.format.world == "passport" and opened.format.raw.get("schema"):
         documents = DocumentCheck(opened.format.raw["schema"], opened.format.version, opened.log, opened.uri)
@@ -74,19 +85,32 @@ def _validate_one(opened: Opened, options: ReadOptions, select: Sequence[str], i
         documents.check(batch)
 
     rows: dict[str, int] = {}
+    summary = SourceSummary(opened.uri, opened.format.full_id, rows)
     for chunk in chunks(opened, options, look if documents is not None else None):
         checker.watch(chunk)
+        expected.watch(chunk)
         for name, batch in chunk.items():
             rows[name] = rows.get(name, 0) + batch.num_rows
+        _identify(summary, chunk)
     checker.finish()
-    return SourceSummary(opened.uri, opened.format.full_id, rows), checker.checked + count
+    expected.finish(opened.log)
+    summary.rules = (*checker.codes_run, *(["D001"] if count else []))
+    return summary, checker.checked + count
 
 
-def _selected(log: Log, select: Sequence[str], ignore: Sequence[str]) -> Log:
-    """Return the log less the findings of drivers and mappings that the user did not select; F000 always stays."""
-    if select or ignore:
-        wanted = chosen(select, ignore) | {"F000"}
-        log.keep(wanted.__contains__)
+def _identify(summary: SourceSummary, chunk: Chunk) -> None:
+    """Give a source the hash and length that its own row of `source` holds; where there is none, nothing is hashed for it."""
+    batch = chunk.get("source")
+    for row in batch.to_pylist() if batch is not None and batch.num_rows == 1 else ():
+        if row["uri"] == summary.uri and row["bytes"] is not None:
+            summary.sha256, summary.bytes = row["sha256"] or "", row["bytes"]
+
+
+def _selected(log: Log, wanted: Settings) -> Log:
+    """Return the log less the findings of drivers and mappings that were not selected; F000 and expectations always stay."""
+    if wanted.select or wanted.ignore:
+        codes = chosen(wanted.select, wanted.ignore, wanted.enable) | {"F000", "S040", "S041", "S042"}
+        log.keep(codes.__contains__)
     return log
 
 

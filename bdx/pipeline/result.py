@@ -13,18 +13,25 @@ WORST_FIRST = tuple(reversed(SEVERITIES))
 
 @dataclass(slots=True)
 class SourceSummary:
-    """One source that was read: its format and the rows of each canonical table."""
+    """One source that was read: its format and the rows of each canonical table.
+
+    `rules` are the codes of the rules that had something to look at; `sha256` and `bytes` are those of its file.
+    """
 
     uri: str
     format: str
     rows: Mapping[str, int]
+    rules: tuple[str, ...] = ()
+    sha256: str = ""
+    bytes: int | None = None
 
 
 @dataclass(slots=True)
 class ValidationResult:
     """Findings and losses of all sources, what was read, and how many values were looked at.
 
-    `failures` keeps the errors of sources that could not be read; each also stands among the findings.
+    `failures` keeps the errors of sources that could not be read; each also stands among the findings. `known` counts the
+    findings that a baseline holds and that are left out.
     """
 
     findings: list[Finding]
@@ -33,6 +40,7 @@ class ValidationResult:
     checked: int
     seconds: float
     failures: list[BdxError] = field(default_factory=list)
+    known: int = 0
 
     @property
     def counts(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from bdx.rules.engine import Checker, chosen
+from bdx.rules.choice import chosen
+from bdx.rules.engine import Checker
 
 __all__ = ["Checker", "chosen"]

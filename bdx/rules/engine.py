@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,45 +13,14 @@ import pyarrow.compute as pc
 from bdx import spec
 from bdx.canon import Chunk, Log
 from bdx.errors import UsageError, did_you_mean
-from bdx.rules import checks, chunkwide, folds, order, presence
-from bdx.rules.register import Bad, Bound, Fold, Hit, bind
+from bdx.rules.choice import bound_rules, chosen, rebound
+from bdx.rules.register import Bad, Bound, Fold, Hit
 from bdx.rules.view import View
+from bdx.rules.wording import locator, show, unit_of, words
 from bdx.spec import Column
 
 EXAMPLES = 5
 """Row numbers kept per finding."""
-
-_KINDS = (checks, order, folds, presence, chunkwide)
-"""Importing them registers their checks."""
-
-
-_KEYLESS = ("battery_key", "parameter_name_raw", "characteristic_name_raw")
-"""What names a row of a table without a key."""
-
-
-def chosen(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> frozenset[str]:
-    """Return the codes of the rules that run: all active ones, or those selected, less those ignored.
-
-    Each word is a code or the beginning of one ("T", "T0", "T001"). A preview rule runs only where its full code is selected.
-    Raises: UsageError for a word that no code begins with.
-    """
-    known = {code: rule for code, rule in spec.rules().items() if rule.status != "removed"}
-    for word in (*select, *ignore):
-        if not word or not any(code.startswith(word) for code in known):
-            raise UsageError(f"no rule code is or begins with '{word}'{did_you_mean(word.upper(), known)}; `bdx rules` lists all")
-    return frozenset(
-        code
-        for code, rule in known.items()
-        if (not select or code.startswith(tuple(select)))
-        and not (ignore and code.startswith(tuple(ignore)))
-        and (rule.status != "preview" or code in select)
-    )
-
-
-@cache
-def bound_rules() -> tuple[Bound, ...]:
-    """Return every rule that has a check, bound to it; raises SpecError for a rule that does not fit its check."""
-    return tuple(bind(rule) for rule in spec.rules().values() if rule.check)
 
 
 @dataclass(slots=True)
@@ -82,12 +49,29 @@ class Checker:
 
     `checked` counts the values looked at, `rules_run` the rules that found something to look at.
     Memory grows with rules and columns, never with rows.
-    Raises: UsageError for a code in `select` or `ignore` that no rule has.
+    `enable` names rules that run only on request, `args` replaces thresholds by code, `every` reports each bad row on its own
+    (memory then grows with the hits).
+    Raises: UsageError for a code that no rule has, or an argument that a rule does not have.
     """
 
-    def __init__(self, log: Log, source: str, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> None:
-        codes = chosen(select, ignore)
+    def __init__(
+        self,
+        log: Log,
+        source: str,
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        *,
+        enable: Sequence[str] = (),
+        args: Mapping[str, Mapping[str, Any]] | None = None,
+        every: bool = False,
+    ) -> None:
+        codes = chosen(select, ignore, enable)
+        for code in args or ():
+            if code not in spec.rules():
+                raise UsageError(f"args: no rule code '{code}'{did_you_mean(code.upper(), spec.rules())}")
         rules = [bound for bound in bound_rules() if bound.rule.code in codes]
+        rules = [rebound(bound, args[bound.rule.code]) if args and bound.rule.code in args else bound for bound in rules]
+        self._every = every
         self.checked = 0
         self._log = log
         self._source = source
@@ -104,6 +88,11 @@ class Checker:
     def rules_run(self) -> int:
         """How many rules had something to look at."""
         return len(self._run)
+
+    @property
+    def codes_run(self) -> tuple[str, ...]:
+        """The codes of the rules that had something to look at, sorted."""
+        return tuple(sorted(self._run))
 
     def watch(self, chunk: Chunk) -> None:
         """Look at the tables of one chunk; names that are no canonical table are passed over."""
@@ -178,21 +167,40 @@ class Checker:
 
     def _note(self, bound: Bound, bad: Bad, count: int, chunk: Chunk) -> None:
         """Count the bad rows of one mask; the first ever met gives the finding its place and its words."""
-        found = self._found.setdefault((bound.rule.code, bad.table, bad.column), _Found())
         first = self._rows.get(bad.table, 0)
+        if self._every:
+            self._each(bound, bad, chunk, first)
+            return
+        found = self._found.setdefault((bound.rule.code, bad.table, bad.column), _Found())
         rows = pc.indices_nonzero(bad.mask)[:EXAMPLES].to_pylist()
         if not found.count:
             place = rows[0]
             batch = chunk[bad.table]
             found.row = first + place
             found.value = show(batch.column(bad.column)[place].as_py()) if bad.column in batch.schema.names else ""
-            found.locator = _locator(bad.table, batch, place, chunk)
-            found.slots = _words(bound, bad, place, batch, found.row)
+            found.locator = locator(bad.table, batch, place, chunk)
+            found.slots = words(bound, bad, place, batch, found.row)
         found.count += count
         found.examples.extend(first + row for row in rows[: EXAMPLES - len(found.examples)])
 
+    def _each(self, bound: Bound, bad: Bad, chunk: Chunk, first: int) -> None:
+        """Log every bad row of one mask as a finding of its own."""
+        batch = chunk[bad.table]
+        for place in pc.indices_nonzero(bad.mask).to_pylist():
+            self._log.find_each(
+                bound.rule.code,
+                source=self._source,
+                table=bad.table,
+                column=bad.column,
+                row=first + place,
+                locator=locator(bad.table, batch, place, chunk),
+                value=show(batch.column(bad.column)[place].as_py()) if bad.column in batch.schema.names else "",
+                **words(bound, bad, place, batch, first + place),
+            )
+
     def _take(self, bound: Bound, hit: Hit) -> None:
-        slots = {"unit": _unit(hit.table, hit.column), "at": f"row {hit.row}" if hit.row is not None else "", **bound.literals, **hit.slots}
+        at = f"row {hit.row}" if hit.row is not None else ""
+        slots = {"unit": unit_of(hit.table, hit.column), "at": at, **bound.literals, **hit.slots}
         self._found[bound.rule.code, hit.table, hit.column] = _Found(
             hit.count, hit.row, show(hit.value), "", hit.examples[:EXAMPLES], {key: show(value) for key, value in slots.items()}
         )
@@ -227,58 +235,3 @@ def _arguments(step: _Step, view: View) -> dict[str, Any]:
         else:
             found[name] = step.column if kind == "facts" else view
     return found
-
-
-def _words(bound: Bound, bad: Bad, place: int, batch: pa.RecordBatch, row: int) -> dict[str, object]:
-    """Return what fills the message beside the finding's own fields."""
-    slots: dict[str, object] = {name: show(value) for name, value in bound.literals.items()}
-    slots.update({name: show(values[place].as_py()) for name, values in bad.slots.items()})
-    facts = spec.table(bad.table).by_name.get(bad.column)
-    slots.setdefault("unit", _unit(bad.table, bad.column))
-    slots["expected"] = _expected(facts) if facts else ""
-    keys = spec.table(bad.table).key or _KEYLESS
-    cells = [batch.column(key)[place].as_py() for key in keys if key in batch.schema.names and key not in ("test_id", "record_index")]
-    named = [str(cell) for cell in cells if cell is not None]
-    slots["at"] = f"row {row}" + (f" ({' > '.join(named)})" if named else "")
-    return slots
-
-
-def _locator(table: str, batch: pa.RecordBatch, place: int, chunk: Chunk) -> str:
-    """Return where the row stood in the source: its own locator, else that of the battery it belongs to."""
-    if "locator" in batch.schema.names:
-        return batch.column("locator")[place].as_py() or ""
-    owners = chunk.get("battery")
-    if spec.table(table).parent != "battery" or owners is None or "battery_key" not in batch.schema.names:
-        return ""
-    owner = pc.index(owners.column("battery_key"), batch.column("battery_key")[place]).as_py()
-    return (owners.column("locator")[owner].as_py() or "") if owner >= 0 and "locator" in owners.schema.names else ""
-
-
-def _unit(table: str, column: str) -> str:
-    facts = spec.table(table).by_name.get(column)
-    return facts.unit if facts and facts.unit != "1" else ""
-
-
-def _expected(facts: Column) -> str:
-    if facts.enum:
-        return "one of " + ", ".join(facts.enum)
-    if facts.pattern:
-        return facts.pattern
-    if facts.minimum is not None and facts.maximum is not None:
-        return f"{facts.minimum:g} to {facts.maximum:g}"
-    if facts.minimum is not None:
-        return f"{facts.minimum:g} or more"
-    return f"{facts.maximum:g} or less" if facts.maximum is not None else facts.type
-
-
-def show(value: object) -> str:
-    """Return a value as a message shows it: floats short, times in ISO 8601, lists with commas."""
-    if value is None:
-        return "not given"
-    if isinstance(value, float):
-        return f"{value:.13g}" if abs(value) >= 1e6 else f"{value:.6g}"
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return ", ".join(str(item) for item in value)
-    return str(value)
