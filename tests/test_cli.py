@@ -116,6 +116,35 @@ def test_strict_writes_nothing_on_a_loss(tmp_path: Path, capsys: pytest.CaptureF
     assert run(["convert", CYCLER, "-o", str(target), "--strict"]) == 1
     assert "--strict" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+    for arguments in (["-t", "csv"], ["-t", "arrow", "--table", "timeseries"]):
+        done = bdx("convert", CYCLER, *arguments, "--strict")
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, b"", 1)
+    maccor = str(WORLD.parent / "formats/maccor/server-signed/input.txt")
+    assert run(["convert", maccor, "-o", str(tmp_path / "whole.parquet"), "--strict"]) == 0
+
+
+def test_an_unproven_sign_does_not_pass_through_a_pipe_as_whole(tmp_path: Path) -> None:
+    rows = "".join(f"{second},3.6,1\n" for second in range(50))
+    (tmp_path / "x.csv").write_text("Test Time [s],Voltage [V],Current [A]\n" + rows)
+    line = (
+        f'"{sys.executable}" -m bdx convert x.csv -t arrow | "{sys.executable}" -m bdx convert - -o out.parquet; echo "${{PIPESTATUS[*]}}"'
+    )
+    done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=60, check=False, cwd=tmp_path)
+    assert done.stdout.strip() == b"3 3"
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_closed_streams_and_odd_names_are_one_line(tmp_path: Path) -> None:
+    line = f'"{sys.executable}" -m bdx convert "{CYCLER}" -t csv >&-; echo "$?"; "{sys.executable}" -m bdx convert - -t csv <&-; echo "$?"'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=60, check=False)
+    assert b"Traceback" not in done.stderr
+    assert (done.stdout.split(), len(done.stderr.splitlines())) == ([b"4", b"3"], 2)
+    odd = os.fsdecode(b"\xff odd.ndax")
+    (tmp_path / odd).write_bytes(Path(CYCLER).read_bytes())
+    assert run(["convert", str(tmp_path / odd), "-o", str(tmp_path / "x.parquet"), "-q"]) == 0
+    (tmp_path / "loop").symlink_to("loop")
+    assert run(["convert", CYCLER, "-o", str(tmp_path / "loop"), "-t", "csv", "-q"]) == 4
+    assert run(["convert", str(tmp_path / "loop"), "-t", "csv", "-q"]) == 3
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from bdx import spec
 from bdx.canon import Document, Log, Part, Table
-from bdx.errors import MappingError, SpecError
+from bdx.errors import MappingError, SpecError, UsageError
 from bdx.mapping import Context, clock, columns, dates, numbers
 from bdx.mapping.names import fold, snake
 from bdx.mapping.numbers import Scale
@@ -483,3 +483,10 @@ def test_a_turned_sign_that_later_rows_deny_is_unproven() -> None:
     later = [4.0 + (3.5 - value) for value in voltage]
     _, sign, log = signs(current * 2, voltage + later, 7, default="signed")
     assert (sign, "M020" in codes(log)) == ("unproven", True)
+
+
+def test_an_assumed_zone_gives_utc_and_must_exist() -> None:
+    stamps = pa.array([datetime(2026, 7, 1, 12), datetime(2026, 1, 1, 12), None], pa.timestamp("us"))
+    assert dates.in_zone(stamps, "Europe/Berlin").to_pylist() == [1782900000.0, 1767265200.0, None]
+    with pytest.raises(UsageError, match="Mars/Base"):
+        dates.in_zone(stamps, "Mars/Base")

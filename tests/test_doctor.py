@@ -95,6 +95,31 @@ def test_a_sample_keeps_rows_and_header_and_masks_the_preamble(tmp_path: Path) -
     assert examine(out).format == result.format == "maccor"
 
 
+TEXTS = [
+    path
+    for path in sorted((FIXTURES / "formats").glob("*/*/input.*"))
+    if path.suffix in {".csv", ".txt", ".mpt", ".DTA", ".z", ".par", ".P00", ".dfr", ".json", ".jsonl", ".xml"} and path.stat().st_size
+]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_no_sample_names_the_pack_or_its_maker(path: Path, tmp_path: Path) -> None:
+    try:
+        examine(path, sample=tmp_path / "masked")
+    except UsageError as error:
+        assert "is no text" in str(error)
+        return
+    shown = (tmp_path / "masked").read_bytes().replace(b"\0", b"")
+    assert not any(name in shown for name in (b"BX36-000042", b"Beispiel", b"PLANT-1"))
+
+
+def test_a_pipe_is_read_as_a_file_is() -> None:
+    done = subprocess.run([sys.executable, "-m", "bdx", "doctor", "-"], input=CSV.read_bytes(), capture_output=True, check=False)
+    assert done.returncode == 0
+    assert b"neware-csv" in done.stdout
+    assert b"timeseries rows" in done.stdout
+
+
 def test_a_binary_file_cannot_be_masked(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no text"):
         examine(FIXTURES / "world/cycler.ndax", sample=tmp_path / "x")

@@ -226,6 +226,17 @@ def test_battdat_headers_are_names_that_pytables_takes(tmp_path: Path) -> None:
     assert "dV/dt" in described["description"]
 
 
+@pytest.mark.parametrize("case", ["basytec/seconds-tab-latin1", "arbin-xlsx/sql-dump-prefixed"])
+def test_a_vendor_column_does_not_come_back_as_one_of_battdat(case: str, tmp_path: Path) -> None:
+    """`extra_state` written as `state` would be read as the type of the step."""
+    bdx.convert([fixture(case)], tmp_path / "x.h5", to="battdat-h5")
+    before, after = series(fixture(case)), series(tmp_path / "x.h5")
+    assert {name for name in before.column_names if name.startswith("extra_")} <= set(after.column_names)
+    for name in ("step_type", "extra_state", "extra_test_id"):
+        if name in before.column_names:
+            assert after.column(name).to_pylist() == before.column(name).to_pylist(), name
+
+
 def test_battdat_holds_records(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="records"):
         write_chunks([], tmp_path / "a.h5")

@@ -124,3 +124,25 @@ def test_the_wall_clock_checks_the_unit_of_test_time(factor: float, tmp_path: Pa
     result = convert([source], tmp_path / "x.parquet")
     assert ("U003" in codes(result)) == ("U003" in codes(validate([source]))) == (factor != 1.0)
     assert pq.read_table(tmp_path / "x.parquet").column("test_time_second").to_pylist() == pytest.approx(times), "nothing is rebuilt"
+
+
+def test_canonical_sources_keep_their_tests_apart(tmp_path: Path) -> None:
+    """Two files of one test each name it alike, or not at all; their records must not run together."""
+    for name, to in (("a", "parquet"), ("b", "dataset")):
+        convert([neware(tmp_path / f"{name}.csv", 1)], tmp_path / name, to=to)
+    neware(tmp_path / "c.csv", 31)
+    convert([tmp_path / "a", tmp_path / "b", tmp_path / "c.csv"], tmp_path / "abc", to="dataset")
+    convert([tmp_path / "abc", tmp_path / "a"], tmp_path / "again", to="dataset")
+    for name, ids in (("abc", ["s1", "s2", "s3"]), ("again", ["s1", "s1.s2", "s1.s3", "s2"])):
+        tables = {path.stem: ds.dataset(path).to_table() for path in (tmp_path / name).glob("*.parquet")}
+        assert sorted(tables) == ["cycle", "source", "test", "timeseries"]
+        assert tables["timeseries"].column("test_id").to_pylist() == [name for name in ids for _ in range(30)]
+        for table, column in (("test", "test_id"), ("test", "source_id"), ("cycle", "test_id"), ("source", "source_id")):
+            assert sorted(tables[table].column(column).to_pylist()) == ids, (table, column)
+
+
+def test_join_refuses_a_source_of_several_tests(tmp_path: Path) -> None:
+    several = Path(__file__).parents[1] / "fixtures/formats/arbin-res/stored-out-of-order/input.res"
+    with pytest.raises(MappingError, match="holds several tests of its own"):
+        convert([neware(tmp_path / "a.csv", 1), several], tmp_path / "x.parquet", join_tests=True)
+    assert not (tmp_path / "x.parquet").exists()

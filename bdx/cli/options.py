@@ -55,8 +55,13 @@ def colour(stream: Any = None) -> bool:
 
 
 def emit(text: str) -> None:
-    """Write data to stdout, untouched by any terminal formatter."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Write data to stdout, untouched by any terminal formatter; as UTF-8 where the encoding of stdout cannot hold it."""
+    lines = text if text.endswith("\n") else text + "\n"
+    try:
+        sys.stdout.write(lines)
+    except UnicodeEncodeError:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(lines.encode("utf-8", "backslashreplace"))
     sys.stdout.flush()
 
 

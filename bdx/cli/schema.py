@@ -1,4 +1,4 @@
-"""bdx schema: list canonical tables, or show one."""
+"""bdx schema: list canonical tables and the forms bdx writes, or show one."""
 
 from __future__ import annotations
 
@@ -25,15 +25,27 @@ JSON_TYPES: dict[str, dict[str, Any]] = {
 }
 
 
+DOCUMENTS = {"findings": "bdx-findings", "gaps": "bdx-gaps"}
+"""What bdx itself writes as JSON -> its schema."""
+
+
 @click.command("schema", short_help="list canonical tables, or show one")
-@click.argument("table", required=False)
+@click.argument("table", required=False, metavar="[TABLE|findings|gaps]")
 @options.output("text", "json-schema", "markdown")
 def command(table: str | None, form: str) -> None:
-    """List the canonical tables, or show the columns of one; -O json-schema publishes it for partners."""
+    """List the canonical tables, or show the columns of one; -O json-schema publishes it for partners.
+
+    findings and gaps print the JSON Schema of what `validate` and `gaps` write with -O json.
+    """
     if table is None:
         options.emit(
             "\n".join(f"{name:20} {len(spec.table(name).columns):4} columns  {spec.table(name).meaning}" for name in spec.tables())
         )
+        for name, path in DOCUMENTS.items():
+            options.emit(f"{name:20}    JSON Schema  {spec.schema(path)['description'].partition('. ')[0].rstrip('.')}.")
+        return
+    if table in DOCUMENTS:
+        options.emit(json.dumps(spec.schema(DOCUMENTS[table]), ensure_ascii=False, indent=2))
         return
     facts = spec.table(table)
     if form == "json-schema":

@@ -72,7 +72,7 @@ import pyarrow.compute as pc
 from bdx import canon
 from bdx.canon import Chunk, Document, Part, Table
 from bdx.errors import MappingError
-from bdx.mapping import Context, clock, numbers
+from bdx.mapping import Context, clock, dates, numbers
 from bdx.mapping.columns_plan import Plan, Step, plan
 from bdx.mapping.columns_read import convert, extra, instants, sentinels, settle
 from bdx.mapping.columns_write import from_canonical
@@ -176,6 +176,9 @@ class _Run:
             utc = instants(raw, step)
             if utc is not None and all(other.to != "unix_time_second" for other in found.steps):
                 columns["unix_time_second"] = utc
+        zone = self.context.options.get("assume_tz")
+        if zone and "local_time" in columns and "unix_time_second" not in columns:
+            columns["unix_time_second"] = dates.in_zone(columns["local_time"], zone)
         if "current_ampere" in columns:
             factors = self.sign.factors(columns)
             for step in found.steps:

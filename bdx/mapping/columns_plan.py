@@ -95,7 +95,7 @@ def plan(schema: pa.Schema, facts: Facts, context: Context) -> Plan:
 def add_extra(found: Plan, index: int, item: pa.Field) -> None:
     """Give a field a place among the extras, under a name of its own."""
     used = {name for _, name, _ in found.extras}
-    base = name = f"extra_{snake(meta(item, 'bdx.name') or item.name)}"
+    base = name = f"extra_{snake(meta(item, 'bdx.name') or item.name).removeprefix('extra_')}"
     count = 1
     while name in used:
         count += 1

@@ -29,6 +29,7 @@ from bdx import spec, units
 from bdx.canon import Chunk, Document, Part, Table
 from bdx.errors import MappingError, SpecError
 from bdx.mapping import Context, numbers
+from bdx.mapping.names import fold
 from bdx.mapping.numbers import Scale
 from bdx.spec import Column, Facts
 
@@ -83,6 +84,7 @@ def _part(rows: pa.RecordBatch, facts: Facts, name: str, test: str) -> Table:
     """Return rows as a table of the format: columns of the spec by their headers, all others by their own names."""
     written = {row["to"]: row for row in facts["column"] if "write" in row}
     known = spec.table("timeseries").by_name
+    meant = {fold(name) for row in facts["column"] for name in row["from"]}
     taken = {written[column]["write"] if column in written else column for column in known}
     fields: list[pa.Field] = []
     arrays: list[pa.Array] = []
@@ -96,7 +98,7 @@ def _part(rows: pa.RecordBatch, facts: Facts, name: str, test: str) -> Table:
             header, values, unit = _as_written(array, known[field.name], written[field.name], facts)
         elif field.name not in known:
             short = field.name.removeprefix("extra_")
-            header = short if short not in taken else field.name
+            header = field.name if short in taken or fold(short) in meant else short
         said = {"bdx.unit": unit, "bdx.source_name": metadata.get("bdx.source_name", "")}
         fields.append(pa.field(header, values.type, metadata={key: text for key, text in said.items() if text} or None))
         arrays.append(values)

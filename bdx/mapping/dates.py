@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bdx.errors import UsageError
 from bdx.mapping.clock import Ints, alike, digits
 
 _STAMP = re.compile(r"\s*(0+)[-/.](0+)[-/.](0+)(?:[T ]{0,2}(0+):(0+)(?::(0+)(?:[.,:](0+))?)?(?: ?([AaPp])[Mm])?)?\s*")
@@ -118,6 +119,17 @@ def serial(days: pa.Array, count: str) -> pa.Array:
     milliseconds = np.rint((np.where(sane, values, 0.0) - _EPOCHS[count]) * (_DAY * 1000)).astype(np.int64)
     bad = ~sane | np.asarray(days.is_null().to_numpy(zero_copy_only=False), np.bool_)
     return pa.array((milliseconds * 1000).view("datetime64[us]"), pa.timestamp("us"), mask=bad)
+
+
+def in_zone(stamps: pa.Array, zone: str) -> pa.Array:
+    """Return seconds since 1970 UTC (float64) of wall times in a zone; an hour that comes twice is taken as the first.
+
+    Raises: UsageError for a zone that does not exist.
+    """
+    try:
+        return unix_seconds(pc.assume_timezone(stamps, zone, ambiguous="earliest", nonexistent="earliest"))
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise UsageError(f"no time zone '{zone}'; expected an IANA name, as in Europe/Berlin") from error
 
 
 def unix_seconds(array: pa.Array) -> pa.Array:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from bdx import canon, gaps
-from bdx.canon import Chunk, Document, Log
+from bdx.canon import Chunk, Document, Finding, Log
 from bdx.errors import BdxError, SourceError, UsageError
 from bdx.pipeline import baseline
 from bdx.pipeline.expecting import Expectations
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
-from bdx.pipeline.result import SourceSummary, ValidationResult
+from bdx.pipeline.result import SourceSummary, ValidationResult, worst_first
 from bdx.pipeline.settings import Settings
 from bdx.rules import Checker, chosen
 from bdx.rules.documents import DocumentCheck
@@ -32,10 +32,12 @@ def validate(
     ignore: Sequence[str] = (),
     allow_empty: bool = False,
     settings: Settings | None = None,
+    ended: Callable[[list[Finding]], None] | None = None,
 ) -> ValidationResult:
     """Check every record of every source against the rules and return the findings.
 
     `settings` holds what a project asks for beside `select` and `ignore`: severities, thresholds, expectations, a baseline.
+    `ended` is given the findings of each source, worst first, as soon as that is read.
     A source that cannot be read becomes finding F000 and does not stop the next one; `result.failures` keeps its error.
     Raises: UsageError for an unknown rule code, or where nothing was checked and `allow_empty` is not set.
     """
@@ -61,13 +63,21 @@ def validate(
             failures.append(error)
             own.find("F000", source=uri, value=_without_path(str(error), uri))
         log.merge(_selected(own, wanted), uri)
+        wanted.judge(own)
+        if ended is not None:
+            ended(worst_first(_fresh(own, wanted)[0]))
     if not summaries and not failures:
         raise UsageError("no source given")
     if not checked and not failures and not allow_empty:
         raise UsageError("nothing was checked: the sources hold no rows (--allow-empty accepts that)")
     wanted.judge(log)
-    findings, known = baseline.new(wanted.baseline, log.findings) if wanted.baseline else (log.findings, 0)
+    findings, known = _fresh(log, wanted)
     return ValidationResult(findings, log.losses, summaries, checked, time.perf_counter() - started, failures, known)
+
+
+def _fresh(log: Log, wanted: Settings) -> tuple[list[Finding], int]:
+    """Return the findings that the baseline does not hold, and how many it does."""
+    return baseline.new(wanted.baseline, log.findings) if wanted.baseline else (log.findings, 0)
 
 
 def _validate_one(opened: Opened, options: ReadOptions, wanted: Settings) -> tuple[SourceSummary, int]:
@@ -94,7 +104,7 @@ def _validate_one(opened: Opened, options: ReadOptions, wanted: Settings) -> tup
         _identify(summary, chunk)
     checker.finish()
     expected.finish(opened.log)
-    summary.rules = (*checker.codes_run, *(["D001"] if count else []))
+    summary.rules = (*checker.codes_run, *(["D001"] if count and "D001" in chosen(wanted.select, wanted.ignore, wanted.enable) else []))
     return summary, checker.checked + count
 
 

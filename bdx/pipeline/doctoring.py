@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bdx import formats, spec
 from bdx.canon import Finding, Log
-from bdx.errors import BdxError, UsageError
+from bdx.errors import BdxError, SinkError, UsageError
 from bdx.formats.sink import Destination
 from bdx.formats.source import Source
 from bdx.pipeline.masking import masked
@@ -59,12 +59,17 @@ def examine(source: str | Path, *, from_format: str | None = None, sample: str |
         Nearness(candidate.format.id, candidate.format.title, round(candidate.score, 2), candidate.lacks)
         for candidate in formats.candidates(probe)[:SHOWN]
     ]
-    if probe.path is not None or probe.packing:
-        _read(result, str(source), options)
+    if probe.uri == "<stdin>":
+        options.stdin = probe.seekable()  # what the pipe brought is read again from its copy
+        result.bytes = options.stdin.seek(0, 2)
+        options.stdin.seek(0)
+    _read(result, str(source), options)
     if sample is not None:
         text, encoding = _decoded(probe.head)
         if text is None:
             raise UsageError(f"{probe.uri} is no text; a sample of a binary file is best made with a program that writes its layout")
+        if str(sample) != "-" and Path(sample).exists():
+            raise SinkError(f"'{sample}' exists; give the sample a name of its own")
         with Destination(str(sample), sources=[str(source)]) as sink:
             sink.write(masked(text).encode(encoding))
         result.sample = str(sample)

@@ -33,7 +33,7 @@ def masked(text: str) -> str:
     rows = [_numeric(line, apart) for line in lines]
     first = next((index for index in range(len(lines)) if rows[index] and (index + 1 >= len(lines) or rows[index + 1])), None)
     header = _header(lines, first, apart)
-    below = max(header, default=-1) + 1 if first is None else first
+    below = first if first is not None else max(header, default=len(lines) - 1) + 1
     shown = []
     for index, line in enumerate(lines):
         if index in header:

@@ -80,6 +80,27 @@ def load(path: Path | None) -> Settings:
     return replace(made, args=_merged(made.args, args), expect=tuple(facts.get("expect", ())))
 
 
+def assemble(
+    config: str | None = None,
+    *,
+    isolated: bool = False,
+    profiles: Iterable[str] = (),
+    severity: Iterable[str] = (),
+    baseline: str | None = None,
+    every: bool = False,
+) -> Settings:
+    """Return the settings of a run: those of the file, then what the command line adds.
+
+    Raises: UsageError as `load`, and where `config` does not exist.
+    """
+    path = Path(config) if config else None if isolated else find()
+    made = load(path)
+    for name in profiles:
+        made = with_profile(made, name)
+    made = with_severity(made, severity)
+    return replace(made, baseline=baseline or made.baseline, every=every)
+
+
 def with_severity(settings: Settings, pairs: Iterable[str]) -> Settings:
     """Return the settings with more severities, each given as CODE=level.
 
