@@ -19,7 +19,7 @@ JSON_TYPES: dict[str, dict[str, Any]] = {
     "date": {"type": "string", "format": "date"},
     "timestamp": {"type": "string", "format": "date-time"},
     "local_timestamp": {"type": "string"},
-    "decimal": {"type": "number"},
+    "decimal": {"type": ["string", "number"], "pattern": "^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?$"},  # text, so that no digit is lost
     "strings": {"type": "array", "items": {"type": "string"}},
     "json": {"type": "string", "contentMediaType": "application/json"},
 }
@@ -72,6 +72,10 @@ def json_schema(facts: spec.TableSpec) -> dict[str, Any]:
         shape = dict(JSON_TYPES[column.type])
         if column.enum:
             shape["enum"] = list(column.enum)
+        if not column.required:
+            # Rows are written with every column, null where nothing is known.
+            shape["type"] = [*([shape["type"]] if isinstance(shape["type"], str) else shape["type"]), "null"]
+            shape |= {"enum": [*column.enum, None]} if column.enum else {}
         shape |= {key: getattr(column, key) for key in ("pattern", "minimum", "maximum") if getattr(column, key) not in ("", None)}
         shape["description"] = column.meaning
         shape |= {f"x-{key}": getattr(column, key) for key in ("unit", "source", "tier", "term") if getattr(column, key)}

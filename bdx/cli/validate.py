@@ -25,6 +25,7 @@ FORMS = ("text", "json", "jsonl", "junit", "sarif", "github", "gitlab", "markdow
 @click.option("--ignore", multiple=True, metavar="CODES", help="Not these codes or prefixes.")
 @click.option("--severity", multiple=True, metavar="CODE=LEVEL", help="Give a rule or a family another severity. Repeatable.")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Add a named set of rules and thresholds, as in nmc, lfp.")
+@click.option("--schema", metavar="FILE", help="Check JSON sources against this JSON Schema too (any draft; local references only).")
 @click.option("--every", is_flag=True, help="Report each bad row on its own instead of one finding per rule and column.")
 @click.option("--baseline", metavar="FILE", help="Leave out the findings that FILE holds; only new ones count.")
 @click.option("--write-baseline", metavar="FILE", help="Write the findings of this run to FILE as the baseline, and exit 0.")
@@ -52,6 +53,7 @@ def command(
     *,
     severity: tuple[str, ...],
     profiles: tuple[str, ...],
+    schema: str | None,
     every: bool,
     baseline: str | None,
     write_baseline: str | None,
@@ -92,6 +94,7 @@ def command(
         ignore=options.split(ignore),
         allow_empty=allow_empty,
         settings=settings,
+        schema=schema,
         ended=_stream if form == "jsonl" else None,
     )
     code = max((error.exit_code for error in result.failures), default=0)

@@ -77,7 +77,7 @@ def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
     Raises: CorruptSource, TruncatedSource, UnsafeSource, UnsupportedVersion.
     """
     found = False
-    for value, locator in _values(source):
+    for value, locator in values(source):
         found = True
         if not isinstance(value, dict):
             raise CorruptSource(f"expected a JSON object, found {_kind(value)}", path=source.uri, offset=locator or None)
@@ -87,8 +87,8 @@ def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
         raise SourceError("holds no document", path=source.uri)
 
 
-def _values(source: Source) -> Iterator[tuple[Any, str]]:
-    """Yield (value, locator) of every document, whatever holds them."""
+def values(source: Source) -> Iterator[tuple[Any, str]]:
+    """Yield (value, locator) of every document as it stands, whatever holds them and whatever model they are of."""
     with source.stream() as raw:
         chunks = _utf8(raw, source)
         head = _first_line(chunks, source.uri)

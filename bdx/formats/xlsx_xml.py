@@ -272,7 +272,8 @@ def _integers(values: pa.Array) -> Ints:
 def _columns(letters: tuple[bytes, ...]) -> Ints:
     coded = pc.dictionary_encode(pa.array(letters, pa.binary()))
     table = np.array([_number(name.decode()) for name in coded.dictionary.to_pylist()], np.int64)
-    return table[coded.indices.to_numpy(zero_copy_only=False)]
+    found: Ints = table[coded.indices.to_numpy(zero_copy_only=False)]
+    return found
 
 
 def _number(letters: str) -> int:

@@ -14,6 +14,7 @@ from bdx.canon import Chunk, Document, Finding, Log
 from bdx.errors import BdxError, SourceError, UsageError
 from bdx.pipeline import baseline
 from bdx.pipeline.expecting import Expectations
+from bdx.pipeline.given_schema import GivenSchema
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.pipeline.result import SourceSummary, ValidationResult, worst_first
@@ -32,14 +33,16 @@ def validate(
     ignore: Sequence[str] = (),
     allow_empty: bool = False,
     settings: Settings | None = None,
+    schema: str | Path | None = None,
     ended: Callable[[list[Finding]], None] | None = None,
 ) -> ValidationResult:
     """Check every record of every source against the rules and return the findings.
 
     `settings` holds what a project asks for beside `select` and `ignore`: severities, thresholds, expectations, a baseline.
+    `schema` names a JSON Schema that every value of the JSON sources is checked against as well.
     `ended` is given the findings of each source, worst first, as soon as that is read.
     A source that cannot be read becomes finding F000 and does not stop the next one; `result.failures` keeps its error.
-    Raises: UsageError for an unknown rule code, or where nothing was checked and `allow_empty` is not set.
+    Raises: UsageError for an unknown rule code, a schema that is none, or where nothing was checked and `allow_empty` is not set.
     """
     started = time.perf_counter()
     options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign)
@@ -50,15 +53,18 @@ def validate(
     wanted = settings or Settings()
     wanted = replace(wanted, select=(*wanted.select, *select), ignore=(*wanted.ignore, *ignore))
     chosen(wanted.select, wanted.ignore, wanted.enable)
+    given = GivenSchema(schema) if schema else None
     for number, source in enumerate(sources, 1):
         uri = str(source)
         own = Log()
         try:
             opened = open_source(uri, number, options)
             own = opened.log
+            by_schema = given.check(opened) if given else 0
             summary, looked_at = _validate_one(opened, options, wanted)
+            summary.rules = (*summary.rules, *(["D040"] if by_schema else []))
             summaries.append(summary)
-            checked += looked_at
+            checked += looked_at + by_schema
         except SourceError as error:
             failures.append(error)
             own.find("F000", source=uri, value=_without_path(str(error), uri))
@@ -70,6 +76,8 @@ def validate(
         raise UsageError("no source given")
     if not checked and not failures and not allow_empty:
         raise UsageError("nothing was checked: the sources hold no rows (--allow-empty accepts that)")
+    if given and not failures and not allow_empty:
+        given.told()
     wanted.judge(log)
     findings, known = _fresh(log, wanted)
     return ValidationResult(findings, log.losses, summaries, checked, time.perf_counter() - started, failures, known)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bdx.rules import identifiers
 from bdx.rules.register import check
-from bdx.rules.view import Span
+from bdx.rules.view import Span, View
 from bdx.spec import Column
 
 Mask: TypeAlias = pa.BooleanArray | None
@@ -64,8 +65,10 @@ def not_as_pattern(now: pa.Array, facts: Column) -> Mask:
 
 
 @check("not_finite", applies=_is_float)
-def not_finite(now: pa.Array) -> Mask:
+def not_finite(now: pa.Array, view: View, facts: Column) -> Mask:
     """Return where a float is NaN or infinite."""
+    if np.isfinite(view.floats(facts.name).sum()):
+        return None
     finite = pc.is_finite(now)
     return None if finite.true_count == len(now) - now.null_count else pc.invert(finite)
 

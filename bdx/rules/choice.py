@@ -9,10 +9,46 @@ from typing import Any
 
 from bdx import spec
 from bdx.errors import SpecError, UsageError, did_you_mean
-from bdx.rules import checks, chunkwide, codes, composition, counters, folds, lineage, order, presence, relations, workflow
+from bdx.rules import (
+    amounts,
+    channels,
+    checks,
+    chunkwide,
+    clocks,
+    codes,
+    composition,
+    counters,
+    cycling,
+    folds,
+    lineage,
+    order,
+    presence,
+    relations,
+    sampling,
+    spectra,
+    workflow,
+)
 from bdx.rules.register import Bound, bind
 
-_KINDS = (checks, order, folds, counters, presence, chunkwide, codes, relations, composition, lineage, workflow)
+_KINDS = (
+    checks,
+    order,
+    folds,
+    counters,
+    presence,
+    chunkwide,
+    codes,
+    relations,
+    sampling,
+    composition,
+    lineage,
+    workflow,
+    amounts,
+    channels,
+    clocks,
+    cycling,
+    spectra,
+)
 """Importing them registers their checks."""
 
 

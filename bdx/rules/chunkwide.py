@@ -89,3 +89,17 @@ def lonely_items(chunk: Chunk) -> Iterator[Bad]:
     met = pc.is_in(ids, pa.chunked_array(known))
     made = pc.is_valid(items.column("produced_by_step_run_id"))
     yield Bad("item", "item_id", pc.invert(pc.or_(met, made)))
+
+
+@across("again_in_chunk")
+def again_in_chunk(chunk: Chunk, *, tables: tuple[str, ...], spared: tuple[str, ...]) -> Iterator[Bad]:
+    """Yield rows whose key an earlier row of the chunk has; keys that end in one of `spared` are not judged."""
+    for name in tables:
+        rows = chunk.get(name)
+        if rows is None:
+            continue
+        keys = spec.table(name).key
+        joined = pc.binary_join_element_wise(*[rows.column(key).cast(pa.string()) for key in keys], "\x1f")
+        again = pc.less(pc.index_in(joined, joined), pa.array(range(rows.num_rows), pa.int32()))
+        judged = pc.invert(pc.is_in(rows.column(keys[-1]), pa.array(spared, pa.string())))
+        yield Bad(name, keys[-1], pc.and_(pc.and_(again, judged), pc.is_valid(joined)).fill_null(fill_value=False))

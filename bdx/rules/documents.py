@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bdx import spec
@@ -31,38 +31,55 @@ class DocumentCheck:
 
     def check(self, documents: list[Document]) -> None:
         """Check documents; the compiled yes or no comes first, an explanation only where it is no."""
-        groups: dict[tuple[str, str], _Group] = {}
+        found = Violations()
         is_valid = self._validator.is_valid
         for document in documents:
             if not is_valid(document.value):
                 self.failed += 1
-                self._explain(document, groups)
+                for error in self._validator.iter_errors(document.value):
+                    found.add(document, error)
         self.checked += len(documents)
-        for (place, rule), group in groups.items():
-            self._log.find(
-                "D001",
-                source=self._source,
+        found.tell("D001", self._log, self._source, self._model)
+
+
+class Violations:
+    """Violations of one schema, like places (numbers of lists left out) and rules counted together."""
+
+    def __init__(self, words: Callable[[Document, Any], str] | None = None) -> None:
+        self._words = words or (lambda _, error: expected(error))
+        self._groups: dict[tuple[str, str], _Group] = {}
+
+    def add(self, document: Document, error: Any) -> None:
+        """Count an error of the compiled validator; the first of its group is put into words."""
+        rule, path = str(error.kind.name), list(error.instance_path)
+        if rule == "required":
+            path.append(error.kind.property)
+        place = "".join("/*" if isinstance(step, int) else f"/{_escape(step)}" for step in path)
+        group = self._groups.get((place, rule))
+        if group is None:
+            group = self._groups[place, rule] = _Group(where(document, path), _found(error, rule), self._words(document, error))
+        group.count += 1
+
+    def tell(self, code: str, log: Log, source: str, model: str) -> None:
+        """Write one finding per place and rule."""
+        for (place, rule), group in self._groups.items():
+            log.find(
+                code,
+                source=source,
                 column=f"{place} {rule}",
                 locator=group.locator,
                 count=group.count,
                 value=group.value,
                 expected=group.expected,
                 place=place or "the document",
-                model=self._model,
+                model=model,
             )
 
-    def _explain(self, document: Document, groups: dict[tuple[str, str], _Group]) -> None:
-        for error in self._validator.iter_errors(document.value):
-            rule, path, expected = str(error.kind.name), list(error.instance_path), _expected(error)
-            if rule == "required":
-                path.append(error.kind.property)
-            place = "".join("/*" if isinstance(step, int) else f"/{_escape(step)}" for step in path)
-            group = groups.get((place, rule))
-            if group is None:
-                pointer = "".join(f"/{_escape(str(step))}" for step in path)
-                where = f"{document.locator} {pointer}" if document.locator else pointer or "the document"
-                group = groups[place, rule] = _Group(where, _found(error, rule), expected)
-            group.count += 1
+
+def where(document: Document, path: Iterable[object]) -> str:
+    """Return where something stands: the place of its document, and the JSON pointer to it."""
+    pointer = "".join(f"/{_escape(str(step))}" for step in path)
+    return f"{document.locator} {pointer}".strip() or "the document"
 
 
 class _Group:
@@ -103,7 +120,7 @@ _PLAIN: Mapping[str, str] = {
 }
 
 
-def _expected(error: Any) -> str:
+def expected(error: Any) -> str:
     """Return what the schema expects in our words, with what was found."""
     kind, rule = error.kind, str(error.kind.name)
     if rule == "required":

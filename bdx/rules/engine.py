@@ -14,7 +14,7 @@ from bdx import spec
 from bdx.canon import Chunk, Log
 from bdx.errors import UsageError, did_you_mean
 from bdx.rules.choice import bound_rules, chosen, rebound
-from bdx.rules.register import Bad, Bound, Fold, Hit
+from bdx.rules.register import Bad, Bound, Fold, Hit, matches
 from bdx.rules.view import View
 from bdx.rules.wording import locator, show, unit_of, words
 from bdx.spec import Column
@@ -139,7 +139,7 @@ class Checker:
                 shown = {key: value for key, value in arguments.items() if isinstance(value, pa.Array)}
                 self._note(step.bound, Bad(name, step.column.name, mask, shown), count, chunk)
         for bound, fold in self._folds:
-            if bound.rule.table == name:
+            if matches(name, bound.rule.table):
                 self.checked += view.rows
                 self._run.add(bound.rule.code)
                 fold.feed(view)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bdx.rules.checks import Mask
 from bdx.rules.register import check
-from bdx.rules.view import View
+from bdx.rules.view import Floats, Span, View
 from bdx.spec import Column
+
+CLOCK = "test_time_second"
 
 
 @check("falls", before=1)
@@ -19,7 +22,7 @@ def falls(now: pa.Array, before: pa.Array, view: View, facts: Column, *, by: flo
 
     `not_at` names counters: where one of them changes at that row, another rule speaks.
     """
-    bad = _drop(view, facts) > by
+    bad = _rise(now, before, view, facts) < -by
     if not bad.any():
         return None
     return pa.array(bad & ~_boundary(view, not_at) if any(view.has(name) for name in not_at) else bad)
@@ -28,7 +31,7 @@ def falls(now: pa.Array, before: pa.Array, view: View, facts: Column, *, by: flo
 @check("falls_at", before=1)
 def falls_at(now: pa.Array, before: pa.Array, view: View, facts: Column, *, at: tuple[str, ...], by: float = 0.0) -> Mask:
     """Return where a number is more than `by` below the row before it and one of the counters in `at` changes at that row."""
-    bad = _drop(view, facts) > by
+    bad = view.delta(facts.name) < -by
     if not bad.any() or not any(view.has(name) for name in at):
         return None
     return pa.array(bad & _boundary(view, at))
@@ -37,15 +40,17 @@ def falls_at(now: pa.Array, before: pa.Array, view: View, facts: Column, *, at: 
 @check("falls_about", before=1)
 def falls_about(now: pa.Array, before: pa.Array, view: View, facts: Column, *, low: float, high: float) -> Mask:
     """Return where a time falls by `low` to `high` seconds."""
-    drop = _drop(view, facts)
-    return pa.array((drop >= low) & (drop <= high))
+    rise = view.delta(facts.name)
+    bad = rise <= -low
+    return pa.array(bad & (rise >= -high)) if bad.any() else None
 
 
 @check("falls_otherwise", before=1)
 def falls_otherwise(now: pa.Array, before: pa.Array, view: View, facts: Column, *, by: float, low: float, high: float) -> Mask:
     """Return where a time falls by more than `by` seconds, but not by `low` to `high`."""
-    drop = _drop(view, facts)
-    return pa.array((drop > by) & ~((drop >= low) & (drop <= high)))
+    rise = view.delta(facts.name)
+    bad = rise < -by
+    return pa.array(bad & ~((rise <= -low) & (rise >= -high))) if bad.any() else None
 
 
 @check("repeats", before=1)
@@ -59,23 +64,102 @@ def repeats(now: pa.Array, before: pa.Array, view: View, *, beside: tuple[str, .
 
 
 @check("jumps", before=1)
-def jumps(now: pa.Array, before: pa.Array, *, by: int) -> Mask:
+def jumps(now: pa.Array, before: pa.Array, view: View, facts: Column, *, by: int) -> Mask:
     """Return where a counter rises by more than `by` between two rows."""
-    return pc.greater(pc.subtract(now, before), by)
+    bad = _rise(now, before, view, facts) > by
+    return pa.array(bad) if bad.any() else None
 
 
 @check("outruns", before=1)
-def outruns(now: pa.Array, before: pa.Array, view: View, facts: Column, *, clock: str, by: float) -> Mask:
-    """Return where the column advances by `by` seconds more than the column `clock` does."""
+def outruns(now: pa.Array, before: pa.Array, view: View, facts: Column, *, clock: str, by: float, ceiling: float = 1e11) -> Mask:
+    """Return where the column advances by `by` seconds more than the column `clock` does; from `ceiling` on another rule speaks."""
     if not view.has(clock):
         return None
-    mine = view.floats(facts.name) - view.floats_before(facts.name)
-    other = view.floats(clock) - view.floats_before(clock)
-    return pa.array((mine - other > by) & (other >= 0))
+    mine = view.delta(facts.name)
+    if not np.nanmax(mine, initial=-np.inf) > by:
+        return None
+    other = view.delta(clock)
+    return pa.array((mine - other > by) & (other >= 0) & (view.floats(facts.name) < ceiling))
 
 
-def _drop(view: View, facts: Column) -> Any:
-    return view.floats_before(facts.name) - view.floats(facts.name)
+@check("falls_inside", before=1)
+def falls_inside(now: pa.Array, before: pa.Array, view: View, facts: Column, *, by: float, inside: str) -> Mask:
+    """Return where a number is more than `by` below the row before it though the counter `inside` goes on with the same value."""
+    if not view.has(inside):
+        return None
+    bad = view.delta(facts.name) < -by
+    return pa.array(bad & ~view.changed(inside)) if bad.any() else None
+
+
+@check("does_not_rise", before=1)
+def does_not_rise(now: pa.Array, before: pa.Array, view: View, facts: Column, *, above: float) -> Mask:
+    """Return where a number is not above the row before it; one that is not above `above` begins a new count."""
+    bad = view.delta(facts.name) <= 0
+    return pa.array(bad & (view.floats(facts.name) > above)) if bad.any() else None
+
+
+@check("begins_beyond")
+def begins_beyond(now: pa.Array, view: View, *, limit: float, unless_beyond: float = float("inf")) -> Mask:
+    """Return where the first row of a test is above `limit`; from `unless_beyond` on another rule speaks."""
+    fresh = view.fresh()
+    if not fresh.any():
+        return None
+    return pc.and_(pa.array(fresh), pc.and_(pc.greater(now, limit), pc.less(now, unless_beyond)))
+
+
+@check("leaps", before=1)
+def leaps(
+    now: pa.Array, before: pa.Array, view: View, facts: Column, span: Span, *, by: float, within: float, low: float, high: float
+) -> Mask:
+    """Return where a value within `low` and `high` moves by more than `by` in at most `within` seconds, from another such value."""
+    if span[1] - span[0] <= by and abs(view.delta(facts.name)[0]) <= by:
+        return None
+    found, earlier = view.floats(facts.name), view.floats_before(facts.name)
+    bad = np.abs(view.delta(facts.name)) > by
+    if not bad.any() or not view.has(CLOCK):
+        return None
+    bad &= (view.delta(CLOCK) >= 0) & (view.delta(CLOCK) <= within)
+    return pa.array(bad & (found >= low) & (found <= high) & (earlier >= low) & (earlier <= high))
+
+
+@check("changes_alone", before=1)
+def changes_alone(now: pa.Array, before: pa.Array, view: View, facts: Column, *, counter: str) -> Mask:
+    """Return where a value changes between two rows of a test though `counter` stays."""
+    if not view.has(counter):
+        return None
+    bad = view.changed(facts.name) & ~view.changed(counter)
+    if not bad.any():
+        return None
+    return pc.and_(pa.array(bad), pc.and_(pc.is_valid(now), pc.is_valid(before)))
+
+
+@check("off_ordinal", before=1)
+def off_ordinal(now: pa.Array, before: pa.Array, view: View, facts: Column, *, within: str, records: str) -> Mask:
+    """Return where a number does not begin with 0 or 1 at a change of `within` and rise by 1 elsewhere.
+
+    Where `records` jumps too, another rule speaks; the first row of a test may be any.
+    """
+    if not view.has(within):
+        return None
+    begins = view.changed(within)
+    rise = view.delta(facts.name)
+    bad = np.where(begins, view.floats(facts.name) > 1, np.isfinite(rise) & (rise != 1)) & ~view.fresh()
+    if bad.any() and view.has(records):
+        bad &= ~(view.delta(records) > 1)
+    return pa.array(bad)
+
+
+def _rise(now: pa.Array, before: pa.Array, view: View, facts: Column) -> Floats:
+    """Return by how much each row is above the row before it; counters that stand still in most rows are looked at where they move."""
+    if not facts.type.startswith("int"):
+        return view.delta(facts.name)
+    places = pa.array(view.starts(facts.name))
+    if len(places) > view.rows // 8:
+        return view.delta(facts.name)
+    rise = np.zeros(view.rows)
+    moved = pc.subtract(now.take(places), before.take(places)).cast(pa.float64())
+    rise[places.to_numpy()] = moved.to_numpy(zero_copy_only=False)
+    return rise
 
 
 def _boundary(view: View, counters: tuple[str, ...]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,8 +17,22 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Span = tuple[float, float]
 """Smallest and largest value of a batch, nulls and NaN left out; inf, -inf where there is none."""
 
+# The C library of Linux learns from the largest block freed so far how much freed memory to keep; without this the arrays of every
+# batch go back to the system and are paged in again, which costs more than all sums over them.
+np.empty(30 << 17)
+
 GROUP = "test_id"
 """A row of another test has no row before it."""
+
+
+class Tally(typing.Protocol):
+    """Sums over a whole table that several rules judge; made without arguments, fed each batch once."""
+
+    def feed(self, view: View) -> None:
+        """Add one batch."""
+
+
+T = typing.TypeVar("T", bound=Tally)
 
 
 class View:
@@ -36,6 +51,7 @@ class View:
         self._index = {name: number for number, name in enumerate(batch.schema.names) if name in known}
         self._last = last
         self._memo: dict[tuple[str, str], Any] = {}
+        self._tallies: dict[type[Tally], Any] = last._tallies if last is not None else {}
         self._same = self._same_test()
 
     def has(self, name: str) -> bool:
@@ -90,6 +106,13 @@ class View:
             self._memo[key] = found
         return self._memo[key]  # type: ignore[no-any-return]
 
+    def delta(self, name: str) -> Floats:
+        """Return for each row by how much a column rises since the row before it; NaN at the first row of a test."""
+        key = ("delta", name)
+        if key not in self._memo:
+            self._memo[key] = self.floats(name) - self.floats_before(name)
+        return self._memo[key]  # type: ignore[no-any-return]
+
     def span(self, name: str) -> Span:
         """Return the smallest and largest value of a numeric column."""
         key = ("span", name)
@@ -106,14 +129,18 @@ class View:
         """
         key = ("changed", ",".join(names))
         if key not in self._memo:
-            found = np.zeros(self.rows, dtype=bool)
-            present = [name for name in names if self.has(name)]
-            for name in present:
-                same = pc.equal(self.array(name), self.before(name))
-                both_null = pc.and_(pc.is_null(self.array(name)), pc.is_null(self.before(name)))
-                found |= ~_bools(pc.or_kleene(same, both_null))
-            found |= self.fresh()
+            found = self.fresh()
+            for name in names:
+                if self.has(name):
+                    found |= self._differs(name)
             self._memo[key] = found
+        return self._memo[key]
+
+    def starts(self, *names: str) -> Any:
+        """Return the numbers of the rows at which `changed` holds."""
+        key = ("starts", ",".join(names))
+        if key not in self._memo:
+            self._memo[key] = np.flatnonzero(self.changed(*names))
         return self._memo[key]
 
     def fresh(self) -> Any:
@@ -123,10 +150,34 @@ class View:
             found[0] = True
         return found
 
+    def tally(self, kind: type[T]) -> T:
+        """Return the one tally of this kind of the whole table, fed with this batch and all before it."""
+        found = self._tallies.setdefault(kind, kind())
+        if ("tally", kind.__name__) not in self._memo:
+            self._memo["tally", kind.__name__] = True
+            found.feed(self)
+        return found  # type: ignore[no-any-return]
+
     def tail(self) -> View:
-        """Return the last row alone, holding on to nothing else of the batch."""
+        """Return the last row alone, holding on to nothing else of the batch but the tallies."""
         end = self.rows - 1
-        return View(self.table, self._batch.take(pa.array([end])), self.first + end, None)
+        found = View(self.table, self._batch.take(pa.array([end])), self.first + end, None)
+        found._tallies = self._tallies
+        return found
+
+    def _differs(self, name: str) -> Any:
+        """Return a bool array, True where a column differs from the row before; null equals null."""
+        key = ("differs", name)
+        if key not in self._memo:
+            values = self.array(name)
+            found = np.zeros(self.rows, dtype=bool)
+            found[1:] = _unlike(values[1:], values[:-1])
+            if self._last is not None and self._last.has(name):
+                found[:1] = _unlike(values[:1], self._last.array(name))
+            else:
+                found[0] = bool(values[0].is_valid)
+            self._memo[key] = found
+        return self._memo[key]
 
     def _same_test(self) -> pa.Array | None:
         """Return where a row belongs to the test of the row before it; None where that holds for every row but the very first."""
@@ -142,6 +193,21 @@ class View:
         values = self.array(name)
         last = self._last.array(name) if self._last is not None and self._last.has(name) else pa.nulls(1, values.type)
         return pa.concat_arrays([last, values[:-1]])
+
+
+def settled(total: float) -> float:
+    """Return a sum rounded to 11 digits: the last ones depend on where batches end."""
+    return float(f"{total:.11g}")
+
+
+def _unlike(values: pa.Array, others: pa.Array) -> Any:
+    """Return where two arrays differ; null equals null."""
+    if pa.types.is_integer(values.type) and not values.null_count and not others.null_count:
+        return values.to_numpy() != others.to_numpy()
+    unlike = pc.not_equal(values, others)
+    if unlike.null_count:
+        unlike = pc.or_kleene(unlike, pc.not_equal(pc.is_null(values), pc.is_null(others)))
+    return _bools(unlike)
 
 
 def _floats(values: pa.Array) -> Floats:
