@@ -102,8 +102,11 @@ def _found(error: Any, rule: str) -> str:
     """Return the value at fault in few characters; a missing one has none."""
     if rule == "required":
         return ""
-    text = json.dumps(error.instance, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    return _cut(json.dumps(error.instance, ensure_ascii=False, default=str), _SHOWN)
+
+
+def _cut(text: str, most: int = 160) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 _PLAIN: Mapping[str, str] = {
@@ -116,6 +119,7 @@ _PLAIN: Mapping[str, str] = {
     "exclusiveMinimum": "more than {limit}",
     "exclusiveMaximum": "less than {limit}",
     "minProperties": "at least {limit} fields",
+    "maxProperties": "at most {limit} fields",
     "pattern": "a text like {pattern}",
 }
 
@@ -125,10 +129,16 @@ def expected(error: Any) -> str:
     kind, rule = error.kind, str(error.kind.name)
     if rule == "required":
         return "is missing and required"
+    if rule in ("additionalProperties", "unevaluatedProperties"):
+        return f"has fields that the schema does not know: {_cut(', '.join(map(str, kind.unexpected)))}"
     if rule == "type":
         wanted = " or ".join(kind.types)
     elif rule == "enum":
         wanted = "one of " + ", ".join(str(option) for option in kind.options)
+    elif rule == "const":
+        wanted = json.dumps(kind.expected_value, ensure_ascii=False, default=str)
+    elif rule == "multipleOf":
+        wanted = f"a multiple of {kind.multiple_of}"
     elif rule == "uniqueItems":
         wanted = "no item twice"
     elif rule in _PLAIN:
@@ -136,5 +146,5 @@ def expected(error: Any) -> str:
     elif rule in ("anyOf", "oneOf"):
         wanted = "one of the forms the schema names"
     else:
-        wanted = str(error.message)
+        return _cut(str(error.message))
     return f"found {_found(error, rule)}, expected {wanted}"
