@@ -29,9 +29,10 @@ _BESIDE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class SchemaFiles:
-    """A schema, the URI it stands at, its draft ("7", "2020-12"), and the resources it refers to by URI."""
+    """A schema, the URI it stands at and the one it gives itself, its draft ("7", "2020-12"), and what it refers to by URI."""
 
     uri: str
+    root: str
     schema: Any
     draft: str
     dialect: str
@@ -52,7 +53,8 @@ def load(path: str | Path) -> SchemaFiles:
     uri = place.resolve().as_uri()
     found = _Collected(place)
     found.take(uri, schema)
-    return SchemaFiles(uri, schema, DRAFTS[dialect], dialect, {key: value for key, value in found.resources.items() if key != uri})
+    root = urldefrag(urljoin(uri, _identifier(schema)))[0]
+    return SchemaFiles(uri, root, schema, DRAFTS[dialect], dialect, {key: value for key, value in found.resources.items() if key != uri})
 
 
 def _parsed(path: Path) -> Any:

@@ -99,22 +99,25 @@ def _reference(files: SchemaFiles, path: str | Path) -> Any:
     """Return the python validator of a schema; raises UsageError where the schema breaks the rules of its draft."""
     import jsonschema
     from jsonschema.validators import validator_for
-    from referencing import Registry
+    from referencing import Registry, Resource
     from referencing.exceptions import CannotDetermineSpecification
-    from referencing.jsonschema import specification_with
+    from referencing.jsonschema import UnknownDialect, specification_with
 
     kind = validator_for({"$schema": _spelled(files)})
-    every = {**files.resources, files.uri: files.schema}
+    own = specification_with(_spelled(files))
+    every = {**files.resources, files.uri: files.schema, files.root: files.schema}
+    # Patterns are of the ECMA dialect: the compiled validator refuses bad ones, python's own would refuse good ones.
+    lenient = jsonschema.FormatChecker(() if files.draft != "3" else ("regex",))
     try:
         for schema in every.values():
-            kind.check_schema(schema)
-        own = specification_with(_spelled(files))
-        registry: Any = Registry().with_resources((uri, own.create_resource(schema)) for uri, schema in every.items()).crawl()
+            validator_for(schema, default=kind).check_schema(schema, format_checker=lenient)
+        resources = [(uri, Resource.from_contents(schema, default_specification=own)) for uri, schema in every.items()]
+        registry: Any = Registry().with_resources(resources).crawl()
     except jsonschema.SchemaError as error:
         raise UsageError(f"{path}: is no JSON Schema of draft {files.draft}: {error.json_path}: {_short(error.message)}") from error
-    except (CannotDetermineSpecification, ValueError, RecursionError) as error:
+    except (CannotDetermineSpecification, UnknownDialect, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: is no JSON Schema of draft {files.draft}: {_short(str(error))}") from error
-    return kind({"$schema": _spelled(files), "$ref": files.uri}, registry=registry)
+    return kind({"$schema": _spelled(files), "$ref": files.root}, registry=registry)
 
 
 def _spelled(files: SchemaFiles) -> str:
