@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bdx.errors import SinkError
-from bdx.formats.sink import Destination
+from bdx.formats.sink import INTERRUPTED, Destination
 
 
 def names(folder: Path) -> list[str]:
@@ -131,3 +131,14 @@ def test_standard_output_takes_bytes(capfdbinary: pytest.CaptureFixture[bytes]) 
 def test_a_closed_pipe_passes_through() -> None:
     with pytest.raises(BrokenPipeError), Destination("-"):
         raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_an_interrupt_that_a_library_swallowed_still_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "x.bin"
+    INTERRUPTED.set()
+    try:
+        with pytest.raises(KeyboardInterrupt), Destination(target) as sink:
+            sink.write(b"data")
+    finally:
+        INTERRUPTED.clear()
+    assert list(tmp_path.iterdir()) == []

@@ -26,6 +26,8 @@ COMMANDS = {
     "completion": "print the shell completion script",
 }
 
+INTERRUPTED = 130
+
 
 class Lazy(click.Group):
     """A group whose commands live in one module each, imported only when called."""
@@ -74,10 +76,21 @@ def main() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # What `timeout` and service managers send: leave as after Ctrl-C, with nothing half-written.
     signal.signal(signal.SIGTERM, _stop)
-    sys.exit(run())
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _stop)
+    code = run()
+    if code == INTERRUPTED:
+        # Everything is closed and told; threads and libraries stopped midway need not be taken down one by one.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _stop(number: int, frame: object) -> None:
+    sink = sys.modules.get("bdx.formats.sink")
+    if sink is not None:
+        sink.INTERRUPTED.set()
     raise KeyboardInterrupt
 
 
@@ -97,7 +110,7 @@ def run(args: list[str] | None = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         say("interrupted; nothing was written")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # Only where SIGPIPE does not exist: keep the interpreter from complaining again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

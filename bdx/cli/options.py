@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow as pa
 
 from bdx.canon import SEVERITIES, Finding, Loss
 from bdx.errors import SinkError
 
 F = Callable[..., Any]
+
+# While pyarrow parses it puts handlers of its own in place, and a signal that meets them near the end of a block is lost.
+pa.enable_signal_handlers(enable=False)
 
 sources = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 from_format = click.option("-f", "--from", "from_format", metavar="FORMAT", help="Read the sources as this format instead of detecting it.")

@@ -7,6 +7,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,10 @@ from bdx.errors import BdxError, SinkError
 
 DESCRIPTOR = "datapackage.json"
 """The file by which a folder is known to be a data set of bdx, so that --force may replace it."""
+
+INTERRUPTED = threading.Event()
+"""Set when a signal asks to stop. The KeyboardInterrupt it raises may be swallowed where a library calls back into Python; nothing
+becomes a destination after that."""
 
 
 def same_path(a: str, b: str) -> bool:
@@ -105,6 +110,8 @@ class Destination:
             raise SinkError(f"'{self.name}' is a folder without {DESCRIPTOR}, not a data set; bdx does not replace it")
 
     def _commit(self) -> None:
+        if INTERRUPTED.is_set():
+            raise KeyboardInterrupt
         if self._file is not None and self._held is not None:
             self._held.seek(0)
             shutil.copyfileobj(self._held, self._file, 1 << 20)

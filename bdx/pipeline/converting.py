@@ -14,7 +14,7 @@ from bdx import formats, gaps, mapping
 from bdx.canon import Chunk, Finding, Log, Loss
 from bdx.errors import BdxError, MappingError, SinkError, SourceError, UsageError, did_you_mean
 from bdx.formats.canonical import WriteOptions
-from bdx.formats.sink import Destination, same_path
+from bdx.formats.sink import INTERRUPTED, Destination, same_path
 from bdx.pipeline.apart import may_hold_tests
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
@@ -179,6 +179,8 @@ def _count(
 ) -> Iterator[Chunk]:
     """Yield the chunks on their way out; the gaps are those of what the target can hold, and no document holds evidence."""
     for chunk in stream:
+        if INTERRUPTED.is_set():
+            raise KeyboardInterrupt
         for name, batch in chunk.items():
             if analysis is None or name not in ("source", "evidence"):
                 result.rows[name] = result.rows.get(name, 0) + batch.num_rows
