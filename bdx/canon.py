@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from bdx import spec
 from bdx.errors import SpecError
+from bdx.names import shortened
 
 BATCH_ROWS = 65_536
 """Upper bound of rows in one batch, everywhere."""
@@ -181,9 +182,7 @@ def finding(
     rule = spec.rules().get(code)
     if rule is None:
         raise SpecError(f"no rule has code {code}")
-    text = str(value)
-    if len(text) > 120:
-        text = text[:117] + "..."
+    text = shortened(str(value), 120)
     values = {"source": source, "table": table, "column": column, "row": row, "locator": locator, "count": count, "value": text, **slots}
     try:
         message = rule.message.format(**values)

@@ -1,9 +1,7 @@
 """Arbin .res: order, tests, moved rows, damage and what the samples say, beyond what the fixtures show."""
 
-import importlib.util
 import io
 import struct
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from making import generator
 
 from bdx.errors import CorruptSource, SourceError, TruncatedSource, UnsupportedVersion
 from bdx.formats import jet_order, jet_rows
@@ -25,12 +24,7 @@ PAGE = 4096
 
 @pytest.fixture(scope="module")
 def make() -> ModuleType:
-    made = importlib.util.spec_from_file_location("make_arbin_res", ROOT / "fixtures/make/arbin_res.py")
-    assert made is not None and made.loader is not None
-    module = importlib.util.module_from_spec(made)
-    sys.modules[made.name] = module
-    made.loader.exec_module(module)
-    return module
+    return generator("arbin_res")
 
 
 def read(path: Path | str, stdin: bytes | None = None) -> tuple[pa.Table, Opened]:

@@ -1,16 +1,14 @@
 """BioLogic: binary and text files of one test agree; layouts, damage and the shapes of text that fixtures do not reach."""
 
-import importlib.util
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from making import generator
 
 from bdx import canon, formats, mapping, spec
 from bdx.errors import BdxError, CorruptSource, TruncatedSource, UnsupportedVersion
@@ -34,16 +32,7 @@ EDITED = {
 }
 
 
-def generator() -> ModuleType:
-    made = importlib.util.spec_from_file_location("make_biologic", ROOT / "fixtures" / "make" / "biologic.py")
-    assert made is not None and made.loader is not None
-    module = importlib.util.module_from_spec(made)
-    sys.modules[made.name] = module
-    made.loader.exec_module(module)
-    return module
-
-
-make = generator()
+make = generator("biologic")
 
 
 def read(source: Source | Path) -> tuple[pa.Table, dict[str, Any], list[str]]:

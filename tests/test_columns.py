@@ -14,8 +14,8 @@ from bdx import spec
 from bdx.canon import Document, Log, Part, Table
 from bdx.errors import MappingError, SpecError, UsageError
 from bdx.mapping import Context, clock, columns, dates, numbers
-from bdx.mapping.names import fold, snake
 from bdx.mapping.numbers import Scale
+from bdx.names import fold, snake
 
 FACTS = {
     "kind": "columns",

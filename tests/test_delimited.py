@@ -14,7 +14,8 @@ from bdx import formats, mapping, spec
 from bdx.canon import Document, Finding, Table
 from bdx.errors import SourceError, UnsupportedVersion
 from bdx.formats import Source, delimited, delimited_blocks
-from bdx.formats.delimited_probe import probe, split_unit
+from bdx.formats.delimited_names import split_unit
+from bdx.formats.delimited_probe import probe
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = ROOT / "fixtures/formats/neware-csv"

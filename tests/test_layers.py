@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1] / "bdx"
 LEVELS = [
     {"errors"},
     {"spec"},
-    {"units"},
+    {"units", "names"},
     {"canon"},
     {"formats", "mapping", "rules", "derive", "gaps"},
     {"pipeline"},

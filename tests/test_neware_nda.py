@@ -1,28 +1,28 @@
 """Neware .nda files: agreement with the vendor's export and a peer, versions, cuts, auxiliary rows."""
 
-import importlib.util
 import io
 import os
 import random
 import re
 import struct
 import subprocess
-import sys
 import warnings
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from making import compared, generator
+from neware_reading import codes, read_as
 
-from bdx import formats, mapping, spec
+from bdx import formats, spec
 from bdx.canon import Document, Table
-from bdx.errors import BdxError, CorruptSource, TruncatedSource, UnsupportedVersion
+from bdx.errors import BdxError, CorruptSource, UnsupportedVersion
 from bdx.formats import neware_nda_aux, neware_nda_rows
 from bdx.formats.source import Source
 
@@ -30,35 +30,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CASES = ROOT / "fixtures" / "formats" / "neware-nda"
 SAMPLES = ROOT.parent / "shared" / "samples" / "instrument"
 NDA = spec.format_spec("neware-nda")
+read = partial(read_as, NDA)
 PEER = os.environ.get("BDX_PEER_PYTHON", "")
 with_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample files are not here")
-
-
-def generator(name: str) -> ModuleType:
-    made = importlib.util.spec_from_file_location(f"make_{name}", ROOT / "fixtures" / "make" / f"{name}.py")
-    assert made is not None and made.loader is not None
-    module = importlib.util.module_from_spec(made)
-    sys.modules[made.name] = module
-    made.loader.exec_module(module)
-    return module
-
-
-def read(path: Path | Source) -> tuple[pa.Table | None, dict[str, Any], Source, str]:
-    """Return the time series, the test row, the source with its log and the error that came after them."""
-    source = path if isinstance(path, Source) else Source(str(path))
-    context = mapping.Context(source=source.uri, source_id="s1", log=source.log)
-    series, row, error = [], {}, ""
-    try:
-        for chunk in mapping.to_canonical(formats.read(source, NDA), NDA, context):
-            series += [chunk["timeseries"]] if "timeseries" in chunk else []
-            row = chunk["test"].to_pylist()[0] if "test" in chunk else row
-    except TruncatedSource as fault:
-        error = str(fault)
-    return (pa.Table.from_batches(series) if series else None), row, source, error
-
-
-def codes(source: Source) -> dict[str, Any]:
-    return {finding.code: finding for finding in source.log.findings}
 
 
 @pytest.fixture
@@ -420,7 +394,4 @@ def test_the_generator_makes_the_committed_bytes(tmp_path: Path, monkeypatch: py
     made = generator("neware_nda")
     monkeypatch.setattr(made, "ROOT", tmp_path)
     made.cases()
-    found = [path for path in sorted(tmp_path.rglob("*")) if path.is_file()]
-    assert len(found) == 14
-    for path in found:
-        assert path.read_bytes() == (ROOT / "fixtures" / path.relative_to(tmp_path)).read_bytes(), path
+    assert compared(tmp_path) == (14, [])

@@ -1,21 +1,19 @@
 """Neware .ndax: agreement with the vendor's export, versions, and what is done with damaged archives."""
 
-import importlib.util
 import io
 import random
 import struct
-import sys
 import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from making import generator
 
 from bdx import canon, formats, mapping, spec
 from bdx.canon import Document, Table
@@ -28,15 +26,6 @@ CASES = ROOT / "fixtures" / "formats" / "neware-ndax"
 SAMPLES = ROOT.parent / "shared" / "samples" / "instrument" / "neware_ndax"
 SPEC = spec.format_spec("neware-ndax")
 with_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="the sample files are not here")
-
-
-def generator() -> ModuleType:
-    made = importlib.util.spec_from_file_location("make_neware_ndax", ROOT / "fixtures" / "make" / "neware_ndax.py")
-    assert made is not None and made.loader is not None
-    module = importlib.util.module_from_spec(made)
-    sys.modules[made.name] = module
-    made.loader.exec_module(module)
-    return module
 
 
 def read(path: Path) -> tuple[pa.Table | None, dict[str, Any], Source]:
@@ -453,7 +442,7 @@ def test_standard_input_reads_the_same() -> None:
 
 
 def test_the_generator_makes_the_committed_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = generator()
+    made = generator("neware_ndax")
     monkeypatch.setattr(made, "ROOT", tmp_path)
     made.format_cases()
     made.world()

@@ -1,51 +1,24 @@
 """Loose Neware .ndc files: what lies beside the main file, what is refused, cuts."""
 
-import importlib.util
 import io
 import struct
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import pyarrow as pa
 import pytest
+from making import compared, generator
+from neware_reading import codes, read_as
 
-from bdx import formats, mapping, spec
-from bdx.errors import SourceError, TruncatedSource
+from bdx import formats, spec
+from bdx.errors import SourceError
 from bdx.formats.source import Source
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT.parent / "shared" / "samples" / "instrument" / "neware_ndc_loose"
 NDC = spec.format_spec("neware-ndc")
-
-
-def generator(name: str) -> ModuleType:
-    made = importlib.util.spec_from_file_location(f"make_{name}", ROOT / "fixtures" / "make" / f"{name}.py")
-    assert made is not None and made.loader is not None
-    module = importlib.util.module_from_spec(made)
-    sys.modules[made.name] = module
-    made.loader.exec_module(module)
-    return module
-
-
-def read(path: Path | Source) -> tuple[pa.Table | None, dict[str, Any], Source, str]:
-    """Return the time series, the test row, the source with its log and the error that came after them."""
-    source = path if isinstance(path, Source) else Source(str(path))
-    context = mapping.Context(source=source.uri, source_id="s1", log=source.log)
-    series, row, error = [], {}, ""
-    try:
-        for chunk in mapping.to_canonical(formats.read(source, NDC), NDC, context):
-            series += [chunk["timeseries"]] if "timeseries" in chunk else []
-            row = chunk["test"].to_pylist()[0] if "test" in chunk else row
-    except TruncatedSource as fault:
-        error = str(fault)
-    return (pa.Table.from_batches(series) if series else None), row, source, error
-
-
-def codes(source: Source) -> dict[str, Any]:
-    return {finding.code: finding for finding in source.log.findings}
+read = partial(read_as, NDC)
 
 
 @pytest.fixture
@@ -126,7 +99,4 @@ def test_the_generator_makes_the_committed_bytes(tmp_path: Path, monkeypatch: py
     made = generator("neware_ndc")
     monkeypatch.setattr(made, "ROOT", tmp_path)
     made.loose()
-    found = [path for path in sorted(tmp_path.rglob("*")) if path.is_file()]
-    assert len(found) == 6
-    for path in found:
-        assert path.read_bytes() == (ROOT / "fixtures" / path.relative_to(tmp_path)).read_bytes(), path
+    assert compared(tmp_path) == (6, [])

@@ -31,12 +31,11 @@ def test_the_nearest_settings_file_is_used(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text('[tool.bdx]\nignore = ["E009"]\n')
-    assert settings.find(deep) == tmp_path / "pyproject.toml"
-    assert settings.load(settings.find(deep)).ignore == ("E009",)
+    assert settings.nearest(deep).ignore == ("E009",)
     (tmp_path / "a" / "pyproject.toml").write_text("[project]\nname = 'x'\n")
-    assert settings.find(deep) == tmp_path / "pyproject.toml", "a project without [tool.bdx] says nothing"
+    assert settings.nearest(deep).ignore == ("E009",), "a project without [tool.bdx] says nothing"
     (deep / "bdx.toml").write_text('select = ["T"]\n')
-    assert settings.load(settings.find(deep)).select == ("T",)
+    assert settings.nearest(deep).select == ("T",)
 
 
 @pytest.mark.parametrize(

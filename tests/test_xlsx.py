@@ -1,6 +1,5 @@
 """Workbooks: the ways they are written, what their cells may be, and what must not happen, beyond what the fixtures show."""
 
-import importlib.util
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from making import generator
 
 from bdx.errors import BdxError, CorruptSource, SourceError, TruncatedSource, UnsafeSource
 from bdx.formats import Source, xlsx_book, xlsx_xml
@@ -23,12 +23,7 @@ SAMPLES = ROOT.parent / "shared/samples/instrument"
 
 @pytest.fixture(scope="module")
 def make() -> ModuleType:
-    made = importlib.util.spec_from_file_location("make_xlsx", ROOT / "fixtures/make/xlsx.py")
-    assert made is not None and made.loader is not None
-    module = importlib.util.module_from_spec(made)
-    sys.modules[made.name] = module
-    made.loader.exec_module(module)
-    return module
+    return generator("xlsx")
 
 
 def read(path: Path, **options: Any) -> tuple[pa.Table, Opened]:

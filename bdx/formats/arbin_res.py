@@ -33,12 +33,8 @@ def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
 
     Raises: SourceError for a database that is no Arbin file; CorruptSource, TruncatedSource - after all whole records.
     """
-    file = source.seekable()
-    try:
+    with source.seekable() as file:
         yield from _Run(source, spec.raw, Database(file, source.uri)).parts()
-    finally:
-        if source.path is not None:
-            file.close()
 
 
 @dataclass(slots=True)

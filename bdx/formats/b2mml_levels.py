@@ -192,7 +192,7 @@ class Reader:
         return CorruptSource(f"is not well-formed XML: {what}", path=self.source.uri, offset=where)
 
 
-def _attach(reader: Reader) -> None:  # noqa: PLR0915 - closures over one state cannot stand apart
+def _attach(reader: Reader) -> None:
     """Give the reader's parser its handlers: closures over the open element, the fastest form Python has for them."""
     parser, names, levels, frames = reader.parser, reader.names, reader.levels, reader.frames
     stack: list[Node | None] = []
@@ -202,10 +202,9 @@ def _attach(reader: Reader) -> None:  # noqa: PLR0915 - closures over one state 
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal node, text
-        if text:
-            if not text.isspace():
-                node = _with_text(node, text)
-            text = ""
+        if text and not text.isspace():
+            node = _with_text(node, text)
+        text = ""
         stack.append(node)
         if len(stack) > depth:
             raise reader.unsafe(f"elements are nested more than {depth} deep")
@@ -234,11 +233,7 @@ def _attach(reader: Reader) -> None:  # noqa: PLR0915 - closures over one state 
         if node is None:
             node = {local: value}
         elif local in node:
-            known = node[local]
-            if type(known) is list:
-                known.append(value)
-            else:
-                node[local] = [known, value]
+            _again(node, local, value)
         else:
             node[local] = value
 
@@ -255,6 +250,15 @@ def _attach(reader: Reader) -> None:  # noqa: PLR0915 - closures over one state 
     parser.StartElementHandler = first_start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = chars
+
+
+def _again(node: Node, name: str, value: Any) -> None:
+    """Add one more child of a name that the node holds already."""
+    known = node[name]
+    if type(known) is list:
+        known.append(value)
+    else:
+        node[name] = [known, value]
 
 
 def _with_text(node: Node | None, text: str) -> Node:

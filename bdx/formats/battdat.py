@@ -22,7 +22,6 @@ from bdx.spec import FormatSpec
 __all__ = ["read", "sniff_source", "write"]
 
 _RECORDS, _SPECTRA, _CYCLES = "raw_data", "eis_data", "cycle_stats"
-_ROOT = ""
 
 
 def sniff_source(source: Source, spec: FormatSpec) -> bool:

@@ -19,7 +19,6 @@ from bdx.formats.canonical import FAULTS, workspace
 from bdx.spec import Facts, FormatSpec
 
 CHUNK = 8192
-_ROW_GROUP = 65_536
 _NAME = re.compile(r"[^A-Za-z0-9_]")
 _GROUP = {"CLASS": "GROUP", "TITLE": "", "VERSION": "1.0"}
 _TABLE = {"CLASS": "TABLE", "TITLE": "", "VERSION": "2.7"}

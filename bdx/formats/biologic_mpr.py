@@ -28,8 +28,7 @@ def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
     Raises: UnsupportedVersion for a module version or column ID that is not known; CorruptSource, TruncatedSource where bytes and
     lengths disagree, after the whole records before that place were yielded.
     """
-    file = source.seekable()
-    try:
+    with source.seekable() as file:
         found = walk(file, spec.raw["first"], source.uri)
         module = found.first("VMP data")
         if module is None:
@@ -43,9 +42,6 @@ def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
         yield Document("info", {key: value for key, value in info.items() if key != "start"} | ({"started": start} if start else {}))
         rows = _Rows(file, layout, start)
         yield Table("records", rows.schema, rows.batches(source, found))
-    finally:
-        if source.path is not None:
-            file.close()
 
 
 def _remark(source: Source, found: Walk, module: Module, layout: Records, start: datetime | None) -> None:

@@ -22,8 +22,8 @@ from bdx.errors import UnknownFormat
 from bdx.formats import delimited
 from bdx.formats.biologic_names import describe, field, half_cell, shared, wall_field, wall_times
 from bdx.formats.biologic_preamble import declared_header, facts, marked
-from bdx.formats.delimited_names import fold
 from bdx.formats.source import Source
+from bdx.names import fold
 from bdx.spec import Facts, FormatSpec
 
 _STAMP = r"^\s*\d{2}[/.-]\d{2}[/.-]\d{4} \d{2}:\d{2}:\d{2}([.,]\d{1,6})?\s*$"

@@ -48,17 +48,13 @@ def declared_header(source: Source) -> tuple[int, list[bytes]] | None:
 
 def _longer(source: Source, line: int, newline: bytes) -> bytes:
     """Return the start of the file up to the header and 64 KiB beyond it."""
-    file = source.seekable()
-    try:
+    with source.seekable() as file:
         head = bytearray()
         while len(head) < _LARGEST_HEADER:
             more = file.read(1 << 20)
             head += more
             if not more or head.count(newline) > line:
                 return bytes(head + (file.read(HEAD_BYTES) if more else b""))
-    finally:
-        if source.path is not None:
-            file.close()
     raise SourceError(f"declares its header on line {line}, which is beyond 32 MiB", path=source.uri, offset="line 2")
 
 

@@ -6,7 +6,6 @@ import json
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -18,11 +17,11 @@ import pyarrow.compute as pc
 from bdx.canon import BATCH_ROWS, Document, Part, Table
 from bdx.errors import CorruptSource, TruncatedSource, UnsafeSource, UnsupportedVersion
 from bdx.formats.canonical import guard
+from bdx.formats.packed import ZIP_FAULTS
 from bdx.formats.parquet_table import batches
 from bdx.formats.source import Source
 from bdx.spec import FormatSpec
 
-_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError, KeyError)
 _END = b"PK\x05\x06"
 _MAX_META = 16 << 20
 _MAX_MEMBER = 64 << 30
@@ -36,7 +35,7 @@ def sniff_source(source: Source, spec: FormatSpec) -> bool:
     try:
         with source.seekable() as file, zipfile.ZipFile(file) as archive:
             return {spec.raw["meta"], spec.raw["records"]} <= set(archive.namelist())
-    except _FAULTS:
+    except ZIP_FAULTS:
         return spec.raw["records"].encode() in source.head and spec.raw["meta"].encode() in source.head
 
 
@@ -61,7 +60,7 @@ def _archive(file: BinaryIO, source: Source) -> Iterator[zipfile.ZipFile]:
     size = file.seek(0, 2)
     try:
         archive = zipfile.ZipFile(file)
-    except _FAULTS as error:
+    except ZIP_FAULTS as error:
         file.seek(max(0, size - 66_000))
         if _END not in file.read():
             raise TruncatedSource("has no end of directory; the archive was cut", path=source.uri, offset=size) from error
@@ -84,7 +83,7 @@ def _unpacked(archive: zipfile.ZipFile, name: str, source: Source) -> Iterator[B
         try:
             with archive.open(item) as member:
                 shutil.copyfileobj(member, copy, 1 << 20)
-        except _FAULTS as error:
+        except ZIP_FAULTS as error:
             raise CorruptSource(f"cannot be unpacked: {error}", path=source.uri, offset=name) from error
         copy.seek(0)
         yield copy  # type: ignore[misc]

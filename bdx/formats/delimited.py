@@ -47,9 +47,10 @@ import pyarrow as pa
 from bdx.canon import Document, Part, Table
 from bdx.errors import CorruptSource, SourceError, UnsupportedVersion
 from bdx.formats.delimited_blocks import blocks
+from bdx.formats.delimited_columns import NO_VALUE
 from bdx.formats.delimited_head import LINES, heads
 from bdx.formats.delimited_header import nearest, pattern
-from bdx.formats.delimited_probe import NO_VALUE, Dialect, claims, preamble_facts, probe
+from bdx.formats.delimited_probe import Dialect, claims, preamble_facts, probe
 from bdx.formats.delimited_rows import Rows
 from bdx.formats.delimited_values import Parser
 from bdx.formats.source import HEAD_BYTES, Source
@@ -73,12 +74,8 @@ def _probe(source: Source, facts: Facts) -> Dialect | None:
     found = probe(source.head, facts)
     if found is not None or not _goes_beyond(source.head, facts):
         return found
-    file = source.seekable()
-    try:
+    with source.seekable() as file:
         return probe(file.read(_LONG_HEAD), facts)
-    finally:
-        if source.path is not None:
-            file.close()
 
 
 def near(head: bytes, spec: FormatSpec) -> tuple[float, list[str]]:

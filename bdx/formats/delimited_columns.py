@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bdx.formats.delimited_header import Found, empty_cells
-from bdx.formats.delimited_names import fold, folded, measures, split_unit
+from bdx.formats.delimited_names import folded, measures, split_unit
+from bdx.names import fold
 from bdx.spec import Facts
 
 NO_VALUE = ("", "NaN", "nan", "NAN", "-nan", "-NaN", "nan(ind)", "-nan(ind)", "1.#QNAN", "-1.#IND", "1.#IND", "#N/A")

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bdx.formats.delimited_names import fold, split_unit
+from bdx.formats.delimited_names import split_unit
 from bdx.formats.source import HEAD_BYTES
+from bdx.names import fold
 from bdx.spec import Facts
 
 HEADER_WIDTH = 16_384

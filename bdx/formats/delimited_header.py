@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bdx.formats.delimited_head import BLANKS, HEADER_WIDTH, LINES, QUOTED_LINES, Head, has_script
-from bdx.formats.delimited_names import fold, folded, split_unit, styles_of
+from bdx.formats.delimited_names import folded, split_unit, styles_of
+from bdx.names import fold
 from bdx.spec import Facts
 
 SEPARATORS = (",", ";", "\t")

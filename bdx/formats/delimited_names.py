@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from bdx import units
 from bdx.errors import MappingError, SpecError
+from bdx.names import fold
 
-_NOT_WORD = re.compile(r"[\W_]+")
 # A number behind the unit belongs to the name: "Aux_Temperature(C)_1" is "Aux_Temperature_1".
 _TAIL = r"(_\w{1,16}|[ ]?\#?[0-9]{1,4}|)"
 _UNITS = {
@@ -22,12 +22,6 @@ ROW = "row"
 _STYLES = (*_UNITS, ROW, "")
 
 Styles = str | tuple[str, ...]
-
-
-@lru_cache(maxsize=16_384)
-def fold(name: str) -> str:
-    """Return the name in one case without blanks, underscores and punctuation."""
-    return _NOT_WORD.sub("", name).casefold()
 
 
 def folded(names: Iterable[str]) -> frozenset[str]:

@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from bdx.formats.delimited_columns import NO_VALUE, Heading, decimal_mark, headings, is_number, outer_headings
-from bdx.formats.delimited_head import BLANKS, HEADER_WIDTH, Head, heads, split
+from bdx.formats.delimited_columns import Heading, decimal_mark, headings, is_number, outer_headings
+from bdx.formats.delimited_head import BLANKS, Head, heads, split
 from bdx.formats.delimited_header import Found, empty_cells, find, pattern
-from bdx.formats.delimited_names import ROW, fold, split_unit, styles_of
+from bdx.formats.delimited_names import ROW, styles_of
 from bdx.spec import Facts
 
-__all__ = ["HEADER_WIDTH", "NO_VALUE", "Dialect", "Heading", "fold", "preamble_facts", "probe", "split", "split_unit"]
+__all__ = ["Dialect", "Heading", "claims", "preamble_facts", "probe"]
 
 HEAD_ROWS = 400
 

@@ -22,7 +22,6 @@ from bdx.formats.source import Source
 TYPES = {"text": pa.string(), "number": pa.float64(), "comma": pa.float64(), "integer": pa.int64(), "blank": pa.string()}
 _FLOAT = r"(?i)^\s*[+-]?(?:[0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+(?:e[+-]?[0-9]+)?|inf(?:inity)?)\s*$"
 _WHOLE = r"^\s*[+-]?[0-9]{1,18}\s*$"
-_SHOWN = 120
 
 
 @dataclass(slots=True)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from bdx.canon import Part
 from bdx.formats import delimited
-from bdx.formats.delimited_names import fold, folded, measures, split_unit
+from bdx.formats.delimited_names import folded, measures, split_unit
 from bdx.formats.delimited_probe import probe
 from bdx.formats.parquet_records import foreign_names, parts
 from bdx.formats.source import Source
+from bdx.names import fold
 from bdx.spec import Facts, FormatSpec
 
 _QUANTITIES = ("time", "electric_potential", "electric_current")

@@ -60,10 +60,7 @@ class _Batch:
         Raises: CorruptSource where fields are of unequal length or there is none.
         """
         found: dict[str, Any] = {}
-        with guard(self.source.uri, "HDF5"):
-            names = [str(name) for name in struct]
-        for name in names:
-            values = dataset(get(struct, name, self.source), f"batch.{name}", self.source)
+        for name, values in self.members(struct, "batch"):
             with guard(self.source.uri, "HDF5"):
                 if values.dtype.kind == "O" and values.size and values.size <= _MAX_TESTS:
                     found[name] = values[()].ravel()
@@ -74,6 +71,13 @@ class _Batch:
                 f"batch has fields of {sorted(lengths)} cells; expected {wanted} and others of one length", path=self.source.uri
             )
         return found
+
+    def members(self, struct: Any, where: str) -> Iterator[tuple[str, Any]]:
+        """Yield the name and the values of each field of a struct."""
+        with guard(self.source.uri, "HDF5"):
+            names = [str(name) for name in struct]
+        for name in names:
+            yield name, dataset(get(struct, name, self.source), f"{where}.{name}", self.source)
 
     def facts(self, parent: Any, where: str, names: tuple[str, ...]) -> dict[str, Any]:
         """Return those of some values of a group that stand there and can be read as one number or text."""
@@ -106,10 +110,7 @@ class _Batch:
             return np.empty(0)
         group = self.mat.follow(fields[name][cell], f"batch.summary({cell + 1})")
         numbers = np.empty(0)
-        with guard(self.source.uri, "HDF5"):
-            names = [str(inner) for inner in group]
-        for inner in names:
-            values = dataset(get(group, inner, self.source), f"batch.summary({cell + 1}).{inner}", self.source)
+        for inner, values in self.members(group, f"batch.summary({cell + 1})"):
             if inner == self.spec.raw["number"]:
                 numbers = self.mat.vector(values.ref, f"batch.summary({cell + 1}).{inner}")
             else:
@@ -121,10 +122,7 @@ class _Batch:
         """Return the records of one cell as a table whose batches are read cycle by cycle."""
         known: Facts = self.spec.raw["vectors"]
         references: dict[str, Any] = {}
-        with guard(self.source.uri, "HDF5"):
-            names = [str(name) for name in struct]
-        for name in names:
-            values = dataset(get(struct, name, self.source), f"{where}.cycles.{name}", self.source)
+        for name, values in self.members(struct, f"{where}.cycles"):
             with guard(self.source.uri, "HDF5"):
                 if name not in known:
                     self.source.log.lose(self.source.uri, f"batch.cycles.{name}", "follows from the records", int(values.size or 0))

@@ -54,16 +54,12 @@ class Folder:
         self.partial = ""
         self.absent = "there is no such file beside it" if source.path else "standard input has no files beside it"
         self._uri = source.uri
-        file = source.seekable()
-        try:
+        with source.seekable() as file:
             size = file.seek(0, 2)
             if size > _MAX_BYTES:
                 raise UnsafeSource(f"holds {size} bytes; expected records of one test", path=source.uri)
             file.seek(0)
             self._main = file.read()
-        finally:
-            if source.path is not None:
-                file.close()
         self._stem = source.path.name.removesuffix(source.path.suffix) if source.path else "data"
         self.members: dict[str, Any] = {_MAIN: source.path}
         if source.path is not None:

@@ -35,14 +35,10 @@ def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
 
     Raises: UnsupportedVersion by name; TruncatedSource after the last whole record of a file that was cut; CorruptSource.
     """
-    file = source.seekable()
-    try:
+    with source.seekable() as file:
         run = _Run(source, spec, file)
         yield Document("info", run.info)
         yield run.table()
-    finally:
-        if source.path is not None:
-            file.close()
 
 
 class _Run:

@@ -30,9 +30,5 @@ def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
     Raises: CorruptSource, UnsupportedVersion, UnsafeSource, each naming member and place; TruncatedSource after the last whole
     record of an archive that was cut.
     """
-    file = source.seekable()
-    try:
+    with source.seekable() as file:
         yield from Run(source, spec.raw, Archive(file, source.uri)).parts()
-    finally:
-        if source.path is not None:
-            file.close()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
 from bdx.canon import Log
 from bdx.errors import CorruptSource, TruncatedSource, UnsafeSource
 from bdx.formats.neware_cut import members
+from bdx.formats.packed import ZIP_FAULTS
 
-_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError, KeyError)
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _MAX_MEMBERS = 10_000
 _MAX_TOTAL = 16 << 30
@@ -42,7 +41,7 @@ class Archive:
         size = file.seek(0, 2)
         try:
             self._zip = zipfile.ZipFile(file)
-        except _FAULTS as error:
+        except ZIP_FAULTS as error:
             file.seek(max(0, size - 66_000))
             if _END in file.read():
                 raise CorruptSource(f"is not a readable archive: {error}", path=path) from error
@@ -78,7 +77,7 @@ class Archive:
             raise CorruptSource(f"is packed by method {item.compress_type}; expected deflate", path=self.path, offset=name)
         try:
             data = self._zip.read(item)
-        except _FAULTS as error:
+        except ZIP_FAULTS as error:
             raise CorruptSource(f"cannot be unpacked: {error}", path=self.path, offset=name) from error
         if len(data) != item.file_size:
             raise TruncatedSource(f"holds {len(data)} of {item.file_size} bytes", path=self.path, offset=name)

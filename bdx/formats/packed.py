@@ -13,6 +13,8 @@ from typing import BinaryIO, cast
 
 from bdx.errors import CorruptSource, SourceError, TruncatedSource, UnsafeSource
 
+ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError, KeyError)
+"""What Python's reader of ZIP archives raises over bytes that are none, are cut or are damaged."""
 _MAGIC: dict[bytes, str] = {b"\x1f\x8b\x08": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 _OPEN: dict[str, Callable[[BinaryIO], io.IOBase]] = {
     "gzip": lambda raw: gzip.GzipFile(fileobj=raw),

@@ -33,12 +33,13 @@ import pyarrow.compute as pc
 
 from bdx.canon import Document, Part, Table
 from bdx.errors import SourceError
-from bdx.formats.delimited_names import fold, folded
+from bdx.formats.delimited_names import folded
 from bdx.formats.source import Source
 from bdx.formats.xlsx_aux import Beside, beside
 from bdx.formats.xlsx_book import Workbook
 from bdx.formats.xlsx_sheet import Header, Sheet
 from bdx.formats.xlsx_values import Field
+from bdx.names import fold
 from bdx.spec import Facts, FormatSpec
 
 _PART = re.compile(rb"PK\x03\x04.{26}xl/(?:workbook|worksheets|sharedStrings|styles|theme|_rels)", re.DOTALL)

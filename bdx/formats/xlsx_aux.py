@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from bdx.formats.delimited_names import fold, folded
+from bdx.formats.delimited_names import folded
 from bdx.formats.source import Source
 from bdx.formats.xlsx_book import Workbook
 from bdx.formats.xlsx_sheet import Sheet
 from bdx.formats.xlsx_values import Field
+from bdx.names import fold
 from bdx.spec import Facts
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 from xml.parsers import expat
@@ -12,9 +11,9 @@ from xml.parsers import expat
 import pyarrow as pa
 
 from bdx.errors import CorruptSource, SourceError, TruncatedSource, UnsafeSource
+from bdx.formats.packed import ZIP_FAULTS
 from bdx.formats.xlsx_xml import pieces, strings
 
-_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError, KeyError)
 _MOST_MEMBERS, _MOST_SHEETS = 20_000, 2_000
 _MOST_TOTAL, _FREE, _MOST_RATIO = 32 << 30, 256 << 20, 400
 _MOST_XML = 32 << 20
@@ -37,7 +36,7 @@ class Workbook:
         size = file.seek(0, 2)
         try:
             self._zip = zipfile.ZipFile(file)
-        except _FAULTS as error:
+        except ZIP_FAULTS as error:
             raise TruncatedSource("is cut off or no ZIP: it has no table of contents at its end", path=path, offset=size) from error
         members = self._zip.infolist()
         self._members = {item.filename: item for item in members}
@@ -71,7 +70,7 @@ class Workbook:
                     done += len(data)
                     yield data
                     size = 1 << 20
-        except _FAULTS as error:
+        except ZIP_FAULTS as error:
             raise CorruptSource(f"cannot be unpacked beyond byte {done}: {error}", path=self.path, offset=member) from error
         if done != item.file_size:
             raise TruncatedSource(f"holds {done} of {item.file_size} bytes", path=self.path, offset=member)

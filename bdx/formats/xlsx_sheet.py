@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from bdx.canon import BATCH_ROWS
 from bdx.errors import SourceError
-from bdx.formats.delimited_names import fold, folded, split_unit
+from bdx.formats.delimited_names import folded, split_unit
 from bdx.formats.source import Source
 from bdx.formats.xlsx_book import Workbook
 from bdx.formats.xlsx_values import CLASSES, CLOCK, DATE, NUMBER, PLAIN, WORD, Classes, Field, Reading
 from bdx.formats.xlsx_xml import Cells, cells
+from bdx.names import fold
 from bdx.spec import Facts
 
 HEADER_ROWS = 64

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bdx.formats.delimited_names import fold, folded
+from bdx.formats.delimited_names import folded
+from bdx.names import fold
 from bdx.spec import Facts
 
 NUMBER = r"^\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*$"

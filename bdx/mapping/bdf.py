@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bdx.canon import Chunk, Part, Table
 from bdx.mapping import Context, columns, numbers
-from bdx.mapping.names import fold
+from bdx.names import fold
 from bdx.spec import Facts
 
 _PEEK_ROWS = 100

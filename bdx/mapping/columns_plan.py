@@ -12,8 +12,8 @@ import pyarrow as pa
 from bdx import spec, units
 from bdx.errors import MappingError, SpecError
 from bdx.mapping import Context, numbers
-from bdx.mapping.names import fold, snake
 from bdx.mapping.numbers import Scale
+from bdx.names import fold, snake
 from bdx.spec import Facts
 
 CLOCK = "clock"

@@ -29,8 +29,8 @@ from bdx import spec, units
 from bdx.canon import Chunk, Document, Part, Table
 from bdx.errors import MappingError, SpecError
 from bdx.mapping import Context, numbers
-from bdx.mapping.names import fold
 from bdx.mapping.numbers import Scale
+from bdx.names import fold
 from bdx.spec import Column, Facts
 
 _SPECTRAL = "frequency_hertz"

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bdx.canon import Log
-from bdx.mapping.names import fold
 from bdx.mapping.response import Classes, Counters, Floats, Response
+from bdx.names import fold
 from bdx.spec import Facts
 
 _STRONG = 0.01

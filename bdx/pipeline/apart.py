@@ -45,11 +45,16 @@ def kept_apart(opened: Opened, stream: Iterable[Chunk]) -> Iterator[Chunk]:
         yield {table: _renamed(batch, table, opened.id, own) for table, batch in chunk.items()}
 
 
+def tagged(batch: pa.RecordBatch, test_id: str) -> pa.RecordBatch:
+    """Return records with the test they belong to, needed once several sources share a table."""
+    column = pa.array([test_id], pa.string()).take(pa.array([0] * batch.num_rows, pa.int32()))
+    fields = pa.schema([field_of("timeseries", "test_id"), *batch.schema], metadata=batch.schema.metadata)
+    return pa.RecordBatch.from_arrays([column, *batch.columns], schema=fields)
+
+
 def _renamed(batch: pa.RecordBatch, table: str, new: str, own: tuple[str, ...]) -> pa.RecordBatch:
     if table == "timeseries" and "test_id" not in batch.schema.names:
-        column = pa.array([new]).take(pa.array([0] * batch.num_rows, pa.int32()))
-        fields = pa.schema([field_of("timeseries", "test_id"), *batch.schema], metadata=batch.schema.metadata)
-        return pa.RecordBatch.from_arrays([column, *batch.columns], schema=fields)
+        return tagged(batch, new)
     for name in _IDS:
         place = batch.schema.get_field_index(name)
         if place >= 0:

@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bdx.canon import Chunk, field_of
+from bdx.canon import Chunk
 from bdx.derive.cycles import Cycles
 from bdx.errors import MappingError
+from bdx.pipeline.apart import tagged
 from bdx.pipeline.reading import Opened
 
 _CLOCKS = ("unix_time_second", "local_time")
@@ -60,7 +61,7 @@ class Seams:
                 batch = _moved(batch, self._moved)
                 self._cycles.watch(batch)
                 self._remember(opened, batch)
-                yield {**chunk, "timeseries": _tagged(batch, self._test)}
+                yield {**chunk, "timeseries": tagged(batch, self._test)}
             elif self._forced and batch is not None and "test_id" in batch.schema.names:
                 raise MappingError(f"{opened.uri} cannot be joined: it holds several tests of its own; leave out --join")
             elif "cycle" in chunk and begun:
@@ -138,10 +139,3 @@ def _moved(batch: pa.RecordBatch, seconds: float) -> pa.RecordBatch:
     if not seconds or place < 0:
         return batch
     return batch.set_column(place, batch.schema.field(place), pc.add(batch.column(place), seconds))
-
-
-def _tagged(batch: pa.RecordBatch, test_id: str) -> pa.RecordBatch:
-    """Return the batch with the test it belongs to, needed once several sources share a table."""
-    column = pa.array([test_id], pa.string()).take(pa.array([0] * batch.num_rows, pa.int32()))
-    fields = pa.schema([field_of("timeseries", "test_id"), *batch.schema], metadata=batch.schema.metadata)
-    return pa.RecordBatch.from_arrays([column, *batch.columns], schema=fields)

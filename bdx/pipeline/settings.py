@@ -43,27 +43,30 @@ class Settings:
                 found.severity = self.severity[max(words, key=len)]
 
 
-def find(start: Path | None = None) -> Path | None:
-    """Return the nearest bdx.toml, or pyproject.toml with [tool.bdx], in a folder or above it; None where there is none."""
+def nearest(start: Path | None = None) -> Settings:
+    """Return the settings of the nearest bdx.toml, or pyproject.toml with [tool.bdx], in a folder or above it; else the plain ones.
+
+    Raises: UsageError as `load`.
+    """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         for name in ("bdx.toml", "pyproject.toml"):
             path = folder / name
-            if path.is_file() and (name == "bdx.toml" or "bdx" in _load(path).get("tool", {})):
-                return path
-    return None
+            facts = _facts(path) if path.is_file() else None
+            if facts is not None:
+                return _settings(path, facts)
+    return Settings()
 
 
-def load(path: Path | None) -> Settings:
-    """Return the settings of a file; the plain ones where `path` is None.
+def load(path: Path) -> Settings:
+    """Return the settings of a file.
 
     Raises: UsageError naming file and key, for what is no TOML, an unknown key, a wrong type, an unknown rule, profile or severity.
     """
-    if path is None:
-        return Settings()
-    facts = _load(path)
-    if path.name == "pyproject.toml":
-        facts = facts.get("tool", {}).get("bdx", {})
+    return _settings(path, _facts(path) or {})
+
+
+def _settings(path: Path, facts: Mapping[str, Any]) -> Settings:
     for key in facts:
         if key not in KEYS:
             raise UsageError(f"{path}: no setting '{key}'{did_you_mean(key, KEYS)}; known: {', '.join(KEYS)}")
@@ -93,8 +96,7 @@ def assemble(
 
     Raises: UsageError as `load`, and where `config` does not exist.
     """
-    path = Path(config) if config else None if isolated else find()
-    made = load(path)
+    made = load(Path(config)) if config else Settings() if isolated else nearest()
     for name in profiles:
         made = with_profile(made, name)
     made = with_severity(made, severity)
@@ -137,11 +139,13 @@ def _merged(first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping
     return {code: {**first.get(code, {}), **second.get(code, {})} for code in {**first, **second}}
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _facts(path: Path) -> dict[str, Any] | None:
+    """Return what a file says to bdx; None for a pyproject.toml without [tool.bdx]."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        facts = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} cannot be read as TOML: {error}") from error
+    return facts.get("tool", {}).get("bdx") if path.name == "pyproject.toml" else facts
 
 
 def _words(path: Path, key: str, value: object) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+from bdx.names import shortened
 from bdx.pipeline.comparing import DiffResult
 
 
@@ -32,5 +33,4 @@ def render_json(result: DiffResult) -> str:
 
 
 def _text(value: Any) -> str:
-    text = "(none)" if value is None else str(value)
-    return text if len(text) <= 100 else text[:97] + "..."
+    return "(none)" if value is None else shortened(str(value), 100)

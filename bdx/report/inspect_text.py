@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from bdx.names import shortened
 from bdx.pipeline.viewing import ColumnView, InspectResult, TableView
 from bdx.report.words import times
 
@@ -106,7 +107,7 @@ def _text(value: Any, limit: int = 60) -> str:
     if isinstance(value, list):
         value = ", ".join(str(item) for item in value)
     text = " ".join(str(value).split())
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return shortened(text, limit)
 
 
 def _strong(text: str, color: bool) -> str:

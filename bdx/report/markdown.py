@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from bdx import spec
 from bdx.canon import Finding
+from bdx.names import shortened
 from bdx.pipeline.result import WORST_FIRST, SourceSummary, ValidationResult, worst_first
 from bdx.report.place import column_of
 from bdx.report.run import Run
@@ -93,6 +94,5 @@ def _details(uri: str, findings: list[Finding], room: int) -> Iterator[str]:
 
 def _text(text: str) -> str:
     """Return text that Markdown shows as it is: no markup, no HTML, no link, no end of the cell."""
-    short = plain(text)
-    short = short if len(short) <= _LONGEST else short[: _LONGEST - 3] + "..."
+    short = shortened(plain(text), _LONGEST)
     return _SPECIAL.sub(r"\\\1", html.escape(short, quote=False)).replace("://", ":&#47;&#47;")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from bdx import __version__, spec
 from bdx.canon import Finding
 from bdx.errors import BdxError, SourceError
+from bdx.names import shortened
 from bdx.pipeline.result import SourceSummary, ValidationResult, worst_first
 from bdx.report.place import column_of, line_of, path_of, pointer_of, prints
 from bdx.report.run import Run
@@ -62,8 +63,8 @@ def _rule(code: str) -> dict[str, Any]:
     return {
         "id": code,
         "name": rule.name,
-        "shortDescription": {"text": _cut(rule.name.replace("-", " "))},
-        "fullDescription": {"text": _cut(rule.what)},
+        "shortDescription": {"text": shortened(rule.name.replace("-", " "), _LONGEST)},
+        "fullDescription": {"text": shortened(rule.what, _LONGEST)},
         "help": {"text": _help(rule), "markdown": _help(rule, bold="**")},
         "defaultConfiguration": {"level": LEVELS[rule.severity]},
         "properties": {"tags": tags, "problem.severity": _problem(rule.severity), "since": rule.since},
@@ -77,10 +78,6 @@ def _help(rule: RuleSpec, bold: str = "") -> str:
 
 def _problem(severity: str) -> str:
     return "recommendation" if severity == "info" else severity
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def _result(finding: Finding, print_: str, number: int, places: dict[str, int], paths: dict[str, int]) -> dict[str, Any]:

@@ -10,11 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from bdx.rules.register import Hit, fold
-from bdx.rules.view import View, settled
+from bdx.rules.view import CURRENT, TIME, VOLTAGE, View, settled
 
-TIME = "test_time_second"
-CURRENT = "current_ampere"
-VOLTAGE = "voltage_volt"
 POWER = "power_watt"
 
 

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from bdx.rules.register import Hit, fold
-from bdx.rules.view import Floats, View, settled
+from bdx.rules.view import BOUNDS, TIME, Floats, View, settled
 
-TIME = "test_time_second"
 STEP_TIME = "step_time_second"
 WALLS = ("unix_time_second", "local_time")
-BOUNDS = ("step_count", "step_id", "cycle_count")
 
 
 MILLISECONDS = 1e11

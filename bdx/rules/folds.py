@@ -10,13 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from bdx.rules.register import Hit, fold
-from bdx.rules.view import Floats, View, settled
+from bdx.rules.view import ABSURD, CURRENT, VOLTAGE, Floats, View, settled
 
-TIME = "test_time_second"
-CURRENT = "current_ampere"
-VOLTAGE = "voltage_volt"
-ABSURD = 1e9
-"""Amounts from here on are left out of sums: S005 and S008 speak of them, and one would drown all others."""
 STEP = ("step_count", "cycle_count", "step_type")
 
 

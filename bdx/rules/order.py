@@ -10,10 +10,8 @@ import pyarrow.compute as pc
 
 from bdx.rules.checks import Mask
 from bdx.rules.register import check
-from bdx.rules.view import Floats, Span, View
+from bdx.rules.view import TIME, Floats, Span, View
 from bdx.spec import Column
-
-CLOCK = "test_time_second"
 
 
 @check("falls", before=1)
@@ -116,9 +114,9 @@ def leaps(
         return None
     found, earlier = view.floats(facts.name), view.floats_before(facts.name)
     bad = np.abs(view.delta(facts.name)) > by
-    if not bad.any() or not view.has(CLOCK):
+    if not bad.any() or not view.has(TIME):
         return None
-    bad &= (view.delta(CLOCK) >= 0) & (view.delta(CLOCK) <= within)
+    bad &= (view.delta(TIME) >= 0) & (view.delta(TIME) <= within)
     return pa.array(bad & (found >= low) & (found <= high) & (earlier >= low) & (earlier <= high))
 
 

@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 
 from bdx.rules.register import Hit, fold
-from bdx.rules.view import Floats, View
-
-TIME = "test_time_second"
-CURRENT = "current_ampere"
-VOLTAGE = "voltage_volt"
-BOUNDS = ("step_count", "step_id", "cycle_count")
+from bdx.rules.view import BOUNDS, CURRENT, TIME, VOLTAGE, Floats, View
 
 
 @fold("sampling_gap")

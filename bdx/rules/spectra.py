@@ -48,6 +48,14 @@ class _Count:
             self.wrong += len(rows)
             self.examples += [view.first + int(row) for row in rows[: 5 - len(self.examples)]]
 
+    def often(self, fewest: int, share: float) -> bool:
+        """Say whether enough rows were judged and more than a share of them is wrong."""
+        return self.judged >= fewest and self.wrong > share * self.judged
+
+    def hit(self, column: str) -> Hit:
+        """Return what is to be said about a column."""
+        return Hit("timeseries", column, self.examples[0], self.wrong, self.value, self.examples)
+
 
 @check("no_frequency")
 def no_frequency(now: pa.Array, view: View) -> Mask:
@@ -89,11 +97,9 @@ class OffPhase:
 
     def finish(self) -> Iterator[Hit]:
         """Yield a hit where that holds for more than a share of the rows."""
-        off, radians = self._off, self._as_radians
-        if off.judged < self._fewest or off.wrong <= self._share * off.judged:
-            return
-        if (radians.wrong > 0.9 * radians.judged) == self._radians:
-            yield Hit("timeseries", PHASE, off.examples[0], off.wrong, off.value, off.examples)
+        radians = self._as_radians
+        if self._off.often(self._fewest, self._share) and (radians.wrong > 0.9 * radians.judged) == self._radians:
+            yield self._off.hit(PHASE)
 
 
 def _turn(left: Floats, right: Floats) -> Floats:
@@ -119,9 +125,8 @@ class AlwaysNegative:
 
     def finish(self) -> Iterator[Hit]:
         """Yield a hit where that holds for more than a share of the rows."""
-        found = self._rows
-        if found.judged >= self._fewest and found.wrong > self._share * found.judged:
-            yield Hit("timeseries", REAL, found.examples[0], found.wrong, found.value, found.examples)
+        if self._rows.often(self._fewest, self._share):
+            yield self._rows.hit(REAL)
 
 
 @fold("always_inductive")
@@ -143,9 +148,8 @@ class AlwaysInductive:
 
     def finish(self) -> Iterator[Hit]:
         """Yield a hit where that holds for more than a share of the rows."""
-        found = self._rows
-        if found.judged >= self._fewest and found.wrong > self._share * found.judged:
-            yield Hit("timeseries", IMAGINARY, found.examples[0], found.wrong, found.value, found.examples)
+        if self._rows.often(self._fewest, self._share):
+            yield self._rows.hit(IMAGINARY)
 
 
 @fold("sweep_turns")
@@ -185,4 +189,4 @@ class SweepTurns:
         few, many = sorted((self._falls, self._rises), key=lambda count: count.wrong)
         found = self._stays if self._repeats else few
         if many.wrong >= self._fewest and 0 < found.wrong <= self._share * many.wrong:
-            yield Hit("timeseries", FREQUENCY, found.examples[0], found.wrong, found.value, found.examples)
+            yield found.hit(FREQUENCY)

@@ -10,11 +10,11 @@ from typing import Any
 
 from bdx.canon import Document, Log
 from bdx.errors import UsageError
+from bdx.names import shortened
 from bdx.rules.documents import Violations, expected
 from bdx.rules.schema_files import SchemaFiles, load
 
 CODE = "D040"
-_LONGEST = 160
 _BRANCHING = frozenset(
     ("anyOf", "oneOf", "not", "contains", "dependentSchemas", "dependencies", "unevaluatedProperties", "unevaluatedItems")
 )
@@ -70,7 +70,7 @@ class UserSchema:
         """Return what the schema expects, for a choice between forms what the nearest one lacks."""
         rule = str(error.kind.name)
         if self._draft3:
-            return _short(str(error.message))
+            return shortened(str(error.message))
         if rule not in _BRANCHING:
             return expected(error)
         nearest = self._nearest(document.value, list(error.instance_path), rule)
@@ -88,11 +88,7 @@ class UserSchema:
         if best is None or best in same:
             return ""
         pointer = "".join(f"/{step}" for step in best.absolute_path)
-        return _short(f"{pointer} {best.message}".strip())
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+        return shortened(f"{pointer} {best.message}".strip())
 
 
 def _reference(files: SchemaFiles, path: str | Path) -> Any:
@@ -114,9 +110,9 @@ def _reference(files: SchemaFiles, path: str | Path) -> Any:
         resources = [(uri, Resource.from_contents(schema, default_specification=own)) for uri, schema in every.items()]
         registry: Any = Registry().with_resources(resources).crawl()
     except jsonschema.SchemaError as error:
-        raise UsageError(f"{path}: is no JSON Schema of draft {files.draft}: {error.json_path}: {_short(error.message)}") from error
+        raise UsageError(f"{path}: is no JSON Schema of draft {files.draft}: {error.json_path}: {shortened(error.message)}") from error
     except (CannotDetermineSpecification, UnknownDialect, ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: is no JSON Schema of draft {files.draft}: {_short(str(error))}") from error
+        raise UsageError(f"{path}: is no JSON Schema of draft {files.draft}: {shortened(str(error))}") from error
     return kind({"$schema": _spelled(files), "$ref": files.root}, registry=registry)
 
 
@@ -149,7 +145,7 @@ def _compiled(files: SchemaFiles, path: str | Path) -> Any:
             offline=True,
         )
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be compiled: {_short(str(error).splitlines()[0])}") from error
+        raise UsageError(f"{path}: cannot be compiled: {shortened(str(error).splitlines()[0])}") from error
 
 
 def _number(files: SchemaFiles) -> int:

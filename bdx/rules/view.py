@@ -21,8 +21,12 @@ Span = tuple[float, float]
 # batch go back to the system and are paged in again, which costs more than all sums over them.
 np.empty(30 << 17)
 
+TIME, CURRENT, VOLTAGE = "test_time_second", "current_ampere", "voltage_volt"
+BOUNDS = ("step_count", "step_id", "cycle_count")
 GROUP = "test_id"
 """A row of another test has no row before it."""
+ABSURD = 1e9
+"""Amounts from here on are left out of sums: S005 and S008 speak of them, and one would drown all others."""
 
 
 class Tally(typing.Protocol):

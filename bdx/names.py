@@ -1,12 +1,14 @@
-"""Vendor names made comparable, and made into names of extra columns."""
+"""Names as they are compared and as they name columns, and text of any length as it is shown."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
+@lru_cache(maxsize=16_384)
 def fold(name: str) -> str:
     """Return the name in one case and without blanks, underscores and punctuation ("Step_Index" and "step index" meet)."""
     return _NOT_WORD.sub("", name).casefold()
@@ -15,3 +17,8 @@ def fold(name: str) -> str:
 def snake(name: str) -> str:
     """Return the name as lower snake case; letters of any script stay."""
     return _NOT_WORD.sub("_", name).strip("_").casefold() or "column"
+
+
+def shortened(text: str, most: int = 160) -> str:
+    """Return the text in at most `most` characters, its end as "..." where it was cut."""
+    return text if len(text) <= most else text[: most - 3] + "..."
