@@ -55,11 +55,14 @@ def colour(stream: Any = None) -> bool:
         return True
     if os.environ.get("NO_COLOR") is not None:
         return False
-    return bool((stream or sys.stdout).isatty())
+    shown = stream or sys.stdout
+    return shown is not None and bool(shown.isatty())
 
 
 def emit(text: str) -> None:
     """Write data to stdout, untouched by any terminal formatter; as UTF-8 where the encoding of stdout cannot hold it."""
+    if sys.stdout is None:
+        raise SinkError("standard output is closed; give a path")
     lines = text if text.endswith("\n") else text + "\n"
     try:
         sys.stdout.write(lines)

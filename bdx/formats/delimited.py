@@ -53,6 +53,7 @@ from bdx.formats.delimited_header import nearest, pattern
 from bdx.formats.delimited_probe import Dialect, claims, preamble_facts, probe
 from bdx.formats.delimited_rows import Rows
 from bdx.formats.delimited_values import Parser
+from bdx.formats.lines import Lines
 from bdx.formats.source import HEAD_BYTES, Source
 from bdx.spec import Facts, FormatSpec
 
@@ -112,6 +113,7 @@ def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
     _report_header(source, dialect, cased=facts.get("cased", False))
     written = {"encoding": dialect.encoding, "separator": dialect.separator, "decimal": dialect.decimal}
     yield Document("info", {**preamble_facts(dialect.preamble, facts), "dialect": written}, f"line {dialect.header_line}")
+    source.lines = Lines()
     parser = Parser(source, dialect, [*NO_VALUE, *facts.get("null", ())])
     plain = Rows(source, dialect, facts)
     yield Table(facts.get("part", "records"), parser.schema, _rows(source, dialect, parser, plain))

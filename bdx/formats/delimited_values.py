@@ -77,6 +77,7 @@ class Parser:
         carried = self._levels.columns(table.column(0).combine_chunks()) if self._levels is not None else ()
         table = pa.Table.from_arrays([*carried, *(table.column(index) for index in kept)], schema=self.schema).combine_chunks()
         self.rows += table.num_rows
+        self._note_lines(table.num_rows, data, block)
         yield from table.to_batches(max_chunksize=BATCH_ROWS)
 
     def _read(self, data: bytes, block: Block) -> tuple[pa.Table, tuple[str, ...]]:
@@ -179,6 +180,14 @@ class Parser:
         width = len(self.dialect.headings)
         whole = (line for line, _, cells in self._lines(data, block) if cells == width)
         return next((line for index, line in enumerate(whole) if index == row), block.first_line)
+
+    def _note_lines(self, rows: int, data: bytes, block: Block) -> None:
+        """Tell the source on which lines the rows of a block stand."""
+        if self.source.lines is not None:
+            width = len(self.dialect.headings)
+            newline = self.dialect.newline.encode()
+            whole = (line for line, _, cells in self._lines(data, block) if cells == width)
+            self.source.lines.note(rows, data, block.first_line, newline, lambda: whole)
 
     def _fitted(self, data: bytes) -> bytes:
         """Return the data with empty cells taken off rows that end in some beyond the header, or added for the nameless last column."""

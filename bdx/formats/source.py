@@ -10,12 +10,14 @@ import sys
 import tempfile
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from bdx.canon import Log
 from bdx.errors import SourceError
 from bdx.formats import packed
+from bdx.formats.lines import Lines
 
 HEAD_BYTES = 65_536
 
@@ -24,8 +26,10 @@ class Source:
     """One input. `uri` is what the user wrote ("-" reads as "<stdin>"); `head` holds the first 64 KiB.
 
     A driver calls `stream()` to read forward, `seekable()` where it must jump (standard input is then spooled to
-    a temporary file), and `log.find(code, ...)` to remark on the bytes without stopping. gzip, bzip2 and xz are read as what
+    a temporary file), and `log.find(code, ...)` to remark on the bytes without stopping. gzip, bzip2, xz and zstd are read as what
     they hold; `path` is then None, as for standard input, and a driver that opens it by name uses `seekable()`.
+    `lines` is set by a driver whose records stand on lines of text.
+    Where `unread` is set, a driver of records hands it each that cannot be read (its bytes, the fault, the place) and goes on.
     Raises: SourceError where the path does not exist, is a directory or may not be read.
     """
 
@@ -34,8 +38,10 @@ class Source:
         self.uri = "<stdin>" if uri == "-" else os.fsencode(uri).decode("utf-8", "replace")
         self.log = log if log is not None else Log()
         self.source_id = "s1"
+        self.unread: Callable[[bytes | None, SourceError, str], None] | None = None
         self.path: Path | None = None if uri == "-" else Path(uri)
         self.packing = ""
+        self.lines: Lines | None = None
         self._file = self.path
         self._member = ""
         self._stdin = stdin
@@ -83,7 +89,7 @@ class Source:
 
     @property
     def is_directory(self) -> bool:
-        """Whether the source is a folder (only the dataset format reads one)."""
+        """Whether the source is a folder: a data set, or one of documents."""
         return self.path is not None and self.path.is_dir()
 
     @property

@@ -31,6 +31,7 @@ from bdx.errors import CorruptSource, SourceError
 from bdx.formats.delimited_blocks import blocks
 from bdx.formats.delimited_rows import Rows
 from bdx.formats.delimited_values import Parser
+from bdx.formats.lines import Lines
 from bdx.formats.source import Source
 from bdx.formats.spectra_head import Head, find
 from bdx.spec import FormatSpec
@@ -57,6 +58,7 @@ def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
         wanted = "rows of " + ", ".join(facts["columns"]) if "columns" in facts else "a header with " + _wanted(facts["needs"])
         raise SourceError(f"no table of {spec.id} in the first 64 KiB; expected {wanted}", path=source.uri)
     yield Document("info", head.info, f"line {head.dialect.header_line}")
+    source.lines = Lines()
     parser = Parser(source, head.dialect, ["", *facts.get("null", ())])
     yield Table("records", _schema(head, parser.schema), _rows(source, head, parser))
 

@@ -28,5 +28,9 @@ def last(result: ValidationResult) -> str:
     return _dumps({"schema": SCHEMA, **rest(writable(result))})
 
 
+_ENDS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
+"""Ends of lines that JSON takes as they are; readers that go line by line stop at them."""
+
+
 def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_ENDS) + "\n"

@@ -23,10 +23,12 @@ article { background: var(--panel); border-left: 4px solid var(--info); padding:
 article.error { border-color: var(--error); } article.warning { border-color: var(--warning); }
 .badge { font-size: .8rem; font-weight: normal; border: 1px solid; border-radius: .25rem; padding: 0 .3rem; margin-left: .3rem; }
 .place, figcaption, footer { color: var(--soft); font-size: .9rem; }
-ul { margin: .4rem 0; padding-left: 1.2rem; } figure { margin: .5rem 0; } svg { width: 100%; height: auto; }
+ul { margin: .4rem 0; padding-left: 1.2rem; } figure { margin: .5rem 0; }
+svg { width: 100%; height: auto; max-width: 48rem; overflow: visible; }
 summary { cursor: pointer; } :focus-visible { outline: 2px solid var(--info); outline-offset: 2px; }
 dl { margin: .4rem 0; } dt { font-weight: bold; } dd { margin: 0 0 .4rem; }
 svg text { fill: var(--ink); font: 12px system-ui, sans-serif; } svg .axis { fill: var(--soft); font-size: 11px; }
+@media (max-width: 40rem) { svg text { font-size: 21px; } svg .axis { font-size: 19px; } }
 svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
 svg .line { fill: none; stroke: var(--line); stroke-width: 1.5; stroke-linecap: round; stroke-linejoin: round; }
 svg .frame { fill: none; stroke: var(--rule); } svg path.bad { stroke: var(--error); stroke-dasharray: 2 3; }

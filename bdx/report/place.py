@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from bdx.canon import Finding
 
 _LINE = re.compile(r"^line (\d{1,9})\b")
+_BYTE = re.compile(r"^byte (\d{1,18})\b")
 _POINTER = re.compile(r"(?:^|\s)(/\S.*)$", re.S)
 _NUMBER = re.compile(r"(?<=/)\d+(?=/|$)")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
@@ -21,6 +22,12 @@ def line_of(finding: Finding) -> int | None:
     """Return the line its locator names, counted from 1; None where it names none."""
     found = _LINE.match(finding.locator)
     return int(found[1]) or None if found else None
+
+
+def byte_of(finding: Finding) -> int | None:
+    """Return the byte its locator names, counted from 0; None where it names none."""
+    found = _BYTE.match(finding.locator)
+    return int(found[1]) if found else None
 
 
 def pointer_of(finding: Finding) -> str:

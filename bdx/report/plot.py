@@ -9,9 +9,11 @@ from bdx import spec
 from bdx.canon import Finding
 from bdx.pipeline.stretches import CLOCKS, TIME, Stretch
 
-WIDTH = 720
+WIDTH = 600
 PANEL = 96
-_LEFT, _RIGHT, _TOP, _GAP, _FOOT = 76, 12, 20, 26, 34
+_LEFT, _RIGHT, _TOP, _GAP, _FOOT = 92, 12, 22, 30, 42
+"""Room for labels whose letters are as large as the page makes them on a phone."""
+
 _PANELS = 3
 
 
@@ -35,8 +37,8 @@ def svg(stretch: Stretch, finding: Finding, number: int) -> str:
     label = f"{TIME}, s" if by_time else "row"
     low, high = _ends(across)
     parts += [
-        f'<text class="axis" x="{_LEFT}" y="{height - 18}">{_number(low)}</text>',
-        f'<text class="axis end" x="{WIDTH - _RIGHT}" y="{height - 18}">{_number(high)}</text>',
+        f'<text class="axis" x="{_LEFT}" y="{height - 24}">{_number(low)}</text>',
+        f'<text class="axis end" x="{WIDTH - _RIGHT}" y="{height - 24}">{_number(high)}</text>',
         f'<text class="axis middle" x="{(_LEFT + WIDTH - _RIGHT) // 2}" y="{height - 4}">{label}</text>',
         "</svg>",
     ]

@@ -12,7 +12,7 @@ from bdx.canon import Finding
 from bdx.errors import BdxError, SourceError
 from bdx.names import shortened
 from bdx.pipeline.result import SourceSummary, ValidationResult, worst_first
-from bdx.report.place import column_of, line_of, path_of, pointer_of, prints
+from bdx.report.place import byte_of, column_of, line_of, path_of, pointer_of, prints
 from bdx.report.run import Run
 from bdx.report.words import name_of, plain, plural, said, where
 from bdx.spec import RuleSpec
@@ -103,7 +103,10 @@ def _text(text: str) -> str:
 
 def _location(finding: Finding, paths: dict[str, int]) -> dict[str, Any]:
     """Return the one location of a result; line 1 stands for the file where no line is known, since code scanning wants a line."""
-    physical = {"artifactLocation": _artifact(path_of(finding.source), paths), "region": {"startLine": line_of(finding) or 1}}
+    region = {"startLine": line_of(finding) or 1}
+    if (byte := byte_of(finding)) is not None:
+        region["byteOffset"] = byte
+    physical = {"artifactLocation": _artifact(path_of(finding.source), paths), "region": region}
     logical: list[dict[str, Any]] = []
     if column := column_of(finding):
         logical.append({"name": plain(finding.column or finding.table), "fullyQualifiedName": plain(column), "kind": "member"})
