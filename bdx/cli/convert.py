@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
+from bdx.canon import Finding
 from bdx.cli import options
+
+
+def _listed(ctx: click.Context, _param: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Print the repairs there are and leave where `list` is asked for; else return the words."""
+    if "list" in words and not ctx.resilient_parsing:
+        from bdx.pipeline.repairs import repairs
+
+        for repair in repairs().values():
+            answers = f" ({', '.join(repair.answers)})" if repair.answers else ""
+            options.emit(f"{repair.name}\n    {repair.title}{answers}.\n    {repair.does}; undo {repair.undo}")
+        ctx.exit()
+    return words
 
 
 @click.command("convert", short_help="carry data from any known format to another")
@@ -20,6 +34,19 @@ from bdx.cli import options
 @click.option("--strict", is_flag=True, help="Write nothing and exit 1 if anything is lost or could not be read.")
 @click.option("--force", is_flag=True, help="Replace an existing destination.")
 @options.keep_going
+@click.option(
+    "--repair",
+    "repair",
+    multiple=True,
+    metavar="NAME",
+    callback=_listed,
+    is_eager=True,
+    help="Do a named repair on the way, NAME:undo to take one back; `--repair list` shows all. Repeatable.",
+)
+@click.option(
+    "--reject", metavar="FILE", help="Put documents that are broken or off their schema into FILE as they stood; the rest passes, exit 1."
+)
+@click.option("--parts", "by_part", is_flag=True, help="Write a folder with a file for each part of each passport.")
 @click.option("--join", "join_tests", is_flag=True, help="Read all cycler files as parts of one test, in the order given.")
 @options.current_sign
 @options.assume_tz
@@ -37,6 +64,9 @@ def command(
     strict: bool,
     force: bool,
     keep_going: bool,
+    repair: tuple[str, ...],
+    reject: str | None,
+    by_part: bool,
     join_tests: bool,
     current_sign: str | None,
     assume_tz: str | None,
@@ -50,16 +80,19 @@ def command(
     The formats are told by the bytes; - reads stdin. Several sources become one data set; with a passport target
     (-t idta-02035, -t catenax-battery-pass) they become one passport per battery, joined by serial number, each
     value with its evidence. Cycler files whose records go on where the one before ended are one test. What the
-    target cannot hold is named on stderr, as are the gaps of the passport.
+    target cannot hold is named on stderr, as are the gaps of the passport. Nothing is repaired unasked; what --repair
+    does is counted on stderr and kept in the table `evidence`. A broken record stops a conversion, naming its line;
+    with --reject it goes to FILE with a finding, the rest passes, and the exit code is 1 if FILE is not empty.
 
     \b
       bdx convert test.ndax -o test.parquet
       cat test.ndax | bdx convert - -t arrow | bdx convert - -o test.h5
+      bdx convert test.csv -o test.parquet --repair current-milliampere
       bdx convert test.ndax line.xml master.csv -t idta-02035 -o passport.json
     """
     from bdx.pipeline.converting import convert
 
-    options.keep_apart(report, (*sources, destination))
+    options.keep_apart(report, (*sources, destination, *([reject] if reject else [])))
     with Progress(quiet) as progress:
         result = convert(
             sources,
@@ -75,10 +108,14 @@ def command(
             join_tests=join_tests,
             battery=battery,
             prefer=prefer,
+            repair=repair,
+            reject=reject or "",
+            by_part=by_part,
             progress=progress.update,
         )
     if not quiet:
         options.report_findings(result.findings)
+        _report_repairs(result.findings, repair)
         options.report_losses(result.losses)
         _report_gaps(result.gaps)
         if destination != "-":
@@ -86,6 +123,19 @@ def command(
             click.echo(f"wrote {destination} ({result.format}: {rows})", err=True)
     if report:
         _write_report(report, result)
+    if result.rejected:
+        click.echo(f"rejected {result.rejected:,} records to {reject}", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _report_repairs(findings: Iterable[Finding], asked: tuple[str, ...]) -> None:
+    """Say once for each rule which repairs there are for what it found, save where one of these was asked for."""
+    from bdx.pipeline.repairs import answering
+
+    for code in dict.fromkeys(found.code for found in findings if found.severity == "error"):
+        names = answering(code)
+        if names and not {word.partition(":")[0] for word in asked} & set(names):
+            click.echo(f"hint: repairs for {code}: {', '.join(names)} (--repair NAME, or NAME:undo; nothing is repaired unasked)", err=True)
 
 
 def _report_gaps(result: Any) -> None:
@@ -108,6 +158,7 @@ def _write_report(path: str, result: Any) -> None:
         "destination": result.destination,
         "format": result.format,
         "rows": result.rows,
+        "rejected": result.rejected,
         "findings": [dataclasses.asdict(found) for found in result.findings],
         "losses": [dataclasses.asdict(loss) for loss in result.losses],
         "evidence": result.evidence,

@@ -23,6 +23,9 @@ from bdx.spec import FormatSpec
 
 TABLE = "timeseries"
 
+REPAIRS = "bdx.repairs"
+"""Footer entry that holds what was repaired before the file was written, as JSON."""
+
 _TIME = re.compile(r"(?:(?:[Tt]est|[Uu]nix) [Tt]ime / \S+|(?:test|unix)_time_[a-z]+)")
 _VOLTAGE = re.compile(r"(?:[Vv]oltage / \S+|voltage_[a-z]+)")
 _CURRENT = re.compile(r"(?:[Cc]urrent / \S+|current_[a-z]+)")
@@ -80,12 +83,13 @@ def write_chunks(chunks: Iterable[Chunk], sink: BinaryIO, format_spec: FormatSpe
     if options.table not in (None, TABLE):
         raise UsageError(f"{kind} holds table {TABLE}, not {options.table}")
     options = WriteOptions(log=options.log, table=TABLE, source=options.source)
-    stream = _termed(single_table(_termless_aside(chunks, options), options, kind), kind)
     if "delimited" in format_spec.raw:
-        _write_csv(stream, sink)
-    else:
-        with workspace(sink) as file:
-            _write_parquet(stream, file)
+        _write_csv(_termed(single_table(_termless_aside(chunks, options), options, kind), kind), sink)
+        return
+    repairs: list[dict[str, Any]] = []
+    chunks = _termless_aside(_repairs_aside(chunks, repairs), options)
+    with workspace(sink) as file:
+        _write_parquet(_termed(single_table(chunks, options, kind), kind), file, repairs)
 
 
 def _termed(stream: Iterable[pa.RecordBatch], kind: str) -> Iterator[pa.RecordBatch]:
@@ -108,8 +112,21 @@ def _write_csv(stream: Iterable[pa.RecordBatch], sink: BinaryIO) -> None:
             sink.write(lines(batch.slice(start, canon.BATCH_ROWS)))
 
 
-def _write_parquet(stream: Iterable[pa.RecordBatch], sink: BinaryIO) -> None:
-    """Write row groups whose size does not depend on that of the batches; the schema bears no mark of bdx."""
+def _repairs_aside(chunks: Iterable[Chunk], held: list[dict[str, Any]]) -> Iterator[Chunk]:
+    """Yield the chunks less the evidence of repairs, which is appended to `held` for the footer."""
+    for chunk in chunks:
+        others = {name: batch for name, batch in chunk.items() if name != "evidence"}
+        if "evidence" in chunk:
+            repaired = pc.fill_null(pc.equal(chunk["evidence"].column("method"), "repaired"), fill_value=False)
+            held += chunk["evidence"].filter(repaired).to_pylist()
+            rest = chunk["evidence"].filter(pc.invert(repaired))
+            others |= {"evidence": rest} if rest.num_rows else {}
+        if others:
+            yield others
+
+
+def _write_parquet(stream: Iterable[pa.RecordBatch], sink: BinaryIO, repairs: list[dict[str, Any]]) -> None:
+    """Write row groups whose size does not depend on that of the batches; the schema bears no mark of bdx, the footer its repairs."""
     import pyarrow.parquet as pq
 
     writer: Any = None
@@ -125,6 +142,8 @@ def _write_parquet(stream: Iterable[pa.RecordBatch], sink: BinaryIO) -> None:
                 held = table.slice(MAX_GROUP_ROWS).to_batches()
         if held:
             writer.write_table(pa.Table.from_batches(held))
+        if repairs and writer is not None:
+            writer.add_key_value_metadata({REPAIRS: canon.dumps(repairs)})
     finally:
         if writer is not None:
             writer.close()

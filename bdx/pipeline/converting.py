@@ -10,14 +10,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from bdx import formats, gaps, mapping
+from bdx import canon, formats, gaps, mapping
 from bdx.canon import Chunk, Finding, Log, Loss
 from bdx.errors import BdxError, MappingError, SinkError, SourceError, UsageError, did_you_mean
 from bdx.formats.canonical import WriteOptions
+from bdx.formats.packing import packed
+from bdx.formats.packing import split as packing_of
 from bdx.formats.sink import INTERRUPTED, Destination, same_path
 from bdx.pipeline.apart import may_hold_tests
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
+from bdx.pipeline.rejecting import AllRejected, Rejects, rejecting
+from bdx.pipeline.repairing import held_by_none
+from bdx.pipeline.repairs import asked
 from bdx.pipeline.seams import Seams
 from bdx.rules import Checker
 from bdx.spec import FormatSpec
@@ -38,6 +43,17 @@ class ConvertResult:
     losses: list[Loss] = field(default_factory=list)
     evidence: list[dict[str, Any]] = field(default_factory=list)
     gaps: Any = None
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How documents are laid out: a folder of files (by part), JSON lines, packed."""
+
+    folder: bool = False
+    by_part: bool = False
+    lines: bool = False
+    packing: str = ""
 
 
 class LossError(SinkError):
@@ -61,6 +77,9 @@ def convert(
     join_tests: bool = False,
     battery: str = "",
     prefer: str = "",
+    repair: Sequence[str] = (),
+    reject: str | Path = "",
+    by_part: bool = False,
     progress: Any = None,
 ) -> ConvertResult:
     """Convert sources of any known formats to one destination and return what was done.
@@ -68,29 +87,36 @@ def convert(
     `to` names the target format (`id` or `id@version`), else the suffix of the destination does. Several sources
     are merged into one data set; with a passport target they become one passport per battery, joined by serial.
     Sources whose records go on where the one before ended are one test, as are all with `join_tests`. `keep_going` keeps
-    the whole records of a damaged source; `current_sign` says what a file does not show.
+    the whole records of a damaged source; `current_sign` says what a file does not show. `repair` names repairs of
+    specs/repairs.toml (`NAME`, or `NAME:undo` to take one back), done in this order before anything is judged or derived.
+    Documents that cannot be read, do not follow their schema or hold a value without meaning go to the file `reject` as they
+    stood, and the rest passes. `by_part` gives each part of a document a file of its own in a folder.
     `progress` is called with the number of rows of each chunk written.
-    Raises: UsageError, SourceError and its kin, MappingError, SinkError; LossError where `strict` and anything is lost.
+    Raises: UsageError, SourceError and its kin, MappingError, SinkError; LossError where `strict` and anything is lost;
+    AllRejected where nothing passed.
     """
     target = _target(str(destination), to)
     uris = [str(source) for source in sources]
     _check_uris(uris)
     if prefer and not any(same_path(prefer, uri) for uri in uris):
         raise UsageError(f"--prefer '{prefer}' is none of the sources{did_you_mean(prefer, uris)}")
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going)
+    words = tuple(item.word for item in asked(repair))
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going, repair=words)
     log = Log()
     opened = [open_source(uri, number, options) for number, uri in enumerate(uris, 1)]
     result = ConvertResult(str(destination), target.full_id)
+    shape = _shape(str(destination), target, by_part=by_part)
     stream = _chunks(opened, options, target, log, battery, prefer, Seams(forced=join_tests))
     analysis = None
     if target.world == "passport" and target.raw.get("profile"):
         analysis = gaps.Analysis(target.raw["profile"], category=None, as_of=None, tier=None)
     stream = _count(stream, result, progress, analysis, mapping.supplies(target) if analysis is not None else None)
-    as_folder = target.id == "dataset"
-    lines = str(destination).endswith((".jsonl", ".ndjson"))
     with ExitStack() as stack:
-        sink = stack.enter_context(Destination(str(destination), force=force, folder=as_folder, whole=strict, sources=uris))
-        _write(stream, sink, target, log, table, lines=lines, source=opened[0].uri if len(uris) == 1 else "merged record")
+        rejects = stack.enter_context(rejecting(str(reject), force=force, apart=[*uris, str(destination)]))
+        options.rejects = rejects
+        sink = stack.enter_context(Destination(str(destination), force=force, folder=shape.folder, whole=strict, sources=uris))
+        stream = _passed(stream, rejects, str(reject), advise=any(item.format.engine == "document" for item in opened))
+        _write(stream, sink, target, log, table, shape, source=opened[0].uri if len(uris) == 1 else "merged record")
         for item in opened:
             log.merge(item.log, item.uri)
         if not any(result.rows.values()) and not any(item.format.world == "canonical" for item in opened):
@@ -102,9 +128,43 @@ def convert(
         unread = next((found for found in log.findings if found.severity == "error"), None)
         if strict and unread is not None:
             raise LossError(f"--strict: {unread.code} {unread.message}")
+        result.rejected = rejects.count if rejects is not None else 0
     result.findings, result.losses = log.findings, log.losses
+    result.evidence = result.evidence or [row for item in opened for row in item.repairs.evidence()]
     result.gaps = analysis.finish(log) if analysis is not None else None
     return result
+
+
+def _shape(destination: str, target: FormatSpec, *, by_part: bool) -> Shape:
+    """Return how a destination is laid out, by its name.
+
+    Raises: UsageError for parts that go to one file.
+    """
+    documents = target.engine == "document"
+    if documents and (destination.endswith(("/", "\\")) or Path(destination).is_dir()):
+        return Shape(folder=True, by_part=by_part)
+    if by_part:
+        raise UsageError("--parts needs a passport format and a folder to write to: -t idta-02035 -o folder/")
+    bare, packing = packing_of(destination)
+    return Shape(target.id == "dataset", False, bare.endswith((".jsonl", ".ndjson")), packing if documents else "")
+
+
+def _passed(stream: Iterable[Chunk], rejects: Rejects | None, path: str, *, advise: bool) -> Iterator[Chunk]:
+    """Yield the chunks; a broken record that stops them is told with what would let the rest pass.
+
+    Raises: AllRejected at the end where every record was turned away.
+    """
+    some = False
+    try:
+        for chunk in stream:
+            some = some or any(batch.num_rows for name, batch in chunk.items() if name not in ("source", "evidence"))
+            yield chunk
+    except SourceError as error:
+        if advise and rejects is None and str(error.offset or "").startswith(("line ", "item ")):
+            error.args = (f"{error}; --reject FILE puts such records aside and lets the rest pass",)
+        raise
+    if rejects is not None and rejects.count and not some:
+        raise AllRejected(f"all {rejects.count:,} records were rejected; {path} holds them, nothing else was written")
 
 
 def _target(destination: str, to: str | None) -> FormatSpec:
@@ -115,11 +175,14 @@ def _target(destination: str, to: str | None) -> FormatSpec:
         raise UsageError("writing to standard output needs a format: give -t, as in -t arrow")
     else:
         found = formats.for_suffix(destination)
+        bare, packing = packing_of(destination)
+        if found is None and packing and (inner := formats.for_suffix(bare)) is not None and inner.engine == "document":
+            found = inner
         if found is None:
             raise UsageError(f"'{destination}': no format is known by this suffix; give -t, as in -t parquet (`bdx formats` lists all)")
         target = found
     if not target.writes:
-        raise UsageError(f"format {target.id} can be read, not written")
+        raise UsageError(f"format {target.full_id} can be read, not written")
     return target
 
 
@@ -133,7 +196,22 @@ def _check_uris(uris: Sequence[str]) -> None:
 def _chunks(
     opened: Sequence[Opened], options: ReadOptions, target: FormatSpec, log: Log, battery: str, prefer: str, seams: Seams
 ) -> Iterator[Chunk]:
-    """Yield what the target is to hold: one source streams through, several are merged."""
+    """Yield what the target is to hold: one source streams through, several are merged; last the evidence of repairs.
+
+    Raises: UsageError where no source holds what a repair is for.
+    """
+    yield from _merged(opened, options, target, log, battery, prefer, seams)
+    unused = held_by_none(item.repairs for item in opened)
+    if unused:
+        raise UsageError(unused)
+    rows = [row for item in opened for row in item.repairs.evidence()]
+    if rows:
+        yield {"evidence": canon.from_rows("evidence", rows)}
+
+
+def _merged(
+    opened: Sequence[Opened], options: ReadOptions, target: FormatSpec, log: Log, battery: str, prefer: str, seams: Seams
+) -> Iterator[Chunk]:
     speaks_of_batteries = target.world == "passport"
     if len(opened) == 1 and (not speaks_of_batteries or opened[0].format.world in ("passport", "canonical")) and not battery:
         yield from _judged(opened[0], chunks(opened[0], options))
@@ -141,9 +219,9 @@ def _chunks(
     gathered: list[Gathered] = []
     tests = len(opened) > 1 and sum(map(may_hold_tests, opened))
     for item in opened:
-        stream = _judged(item, gather(item, options, gathered, prefer, alone=len(opened) == 1))
+        stream = item.repairs.keyed(_judged(item, gather(item, options, gathered, prefer, alone=len(opened) == 1)))
         if tests > 1 and item.format.world == "instrument" and not speaks_of_batteries:
-            yield from seams.pieces(item, stream)
+            yield from item.repairs.keyed(seams.pieces(item, stream))
             continue
         for chunk in stream:
             if not speaks_of_batteries:
@@ -205,7 +283,7 @@ def _as_held(chunk: Chunk, supplied: frozenset[str]) -> Chunk:
     return held
 
 
-def _write(stream: Iterator[Chunk], sink: Any, target: FormatSpec, log: Log, table: str | None, *, lines: bool, source: str) -> None:
+def _write(stream: Iterator[Chunk], sink: Any, target: FormatSpec, log: Log, table: str | None, shape: Shape, *, source: str) -> None:
     """Write the chunks through the target's engine, canonical directly, others through their mapping."""
     engine = formats.engine(target)
     if hasattr(engine, "write_chunks"):
@@ -215,7 +293,12 @@ def _write(stream: Iterator[Chunk], sink: Any, target: FormatSpec, log: Log, tab
         raise UsageError(f"--table goes with canonical formats; {target.id} has a shape of its own")
     context = mapping.Context(source=source, source_id="s1", log=log, model=target.full_id)
     try:
-        engine.write(mapping.from_canonical(stream, target, context), sink, target, lines=lines)
+        parts = mapping.from_canonical(stream, target, context)
+        if shape.folder:
+            engine.write_folder(parts, Path(sink), target, by_part=shape.by_part)
+            return
+        with packed(sink, shape.packing) as packing:
+            engine.write(parts, packing, target, lines=shape.lines)
     except BdxError:
         raise
     except (OverflowError, RecursionError) as error:

@@ -16,6 +16,10 @@ from bdx.canon import Chunk, Document, Log, Part, Table
 from bdx.derive.cycles import Cycles
 from bdx.errors import CorruptSource, TruncatedSource, UsageError, did_you_mean
 from bdx.formats.source import Source
+from bdx.pipeline.evening import even
+from bdx.pipeline.rederiving import rederived
+from bdx.pipeline.rejecting import Rejects
+from bdx.pipeline.repairing import Repairs
 from bdx.spec import FormatSpec
 
 SIGNS = {"charge-positive": "signed", "discharge-positive": "reversed"}
@@ -26,24 +30,28 @@ class ReadOptions:
     """How sources are read.
 
     `from_format` overrides detection, `assume_tz` gives naive times a zone, `current_sign` (charge-positive or
-    discharge-positive) says what the file does not show, `keep_going` keeps the whole records of a damaged source.
+    discharge-positive) says what the file does not show, `keep_going` keeps the whole records of a damaged source, `repair`
+    names what is to be repaired, in this order, `rejects` takes records that are turned away while the others pass.
     """
 
     from_format: str | None = None
     assume_tz: str | None = None
     current_sign: str | None = None
     keep_going: bool = False
+    repair: tuple[str, ...] = ()
+    rejects: Rejects | None = None
     stdin: BinaryIO | None = None
 
 
 @dataclass(slots=True)
 class Opened:
-    """A source whose format is known; `log` keeps what its reading remarks on."""
+    """A source whose format is known; `log` keeps what its reading remarks on, `repairs` what the user wants repaired."""
 
     source: Source
     format: FormatSpec
     id: str
     log: Log
+    repairs: Repairs
 
     @property
     def uri(self) -> str:
@@ -62,7 +70,8 @@ def open_source(uri: str, number: int, options: ReadOptions) -> Opened:
     format_spec = formats.resolve(options.from_format) if options.from_format else formats.detect(source)
     if options.from_format and not format_spec.raw.get("magic"):
         source.unzip()
-    return Opened(source, format_spec, f"s{number}", log)
+    own = "" if format_spec.world == "canonical" else f"s{number}"
+    return Opened(source, format_spec, f"s{number}", log, Repairs(options.repair, log, uri, own))
 
 
 def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Document]], None] | None = None) -> Iterator[Chunk]:
@@ -82,20 +91,27 @@ def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Docum
         model=opened.format.full_id,
         options={"assume_tz": options.assume_tz, "current_sign": SIGNS.get(options.current_sign or "")},
     )
+    turned = options.rejects.of(opened.uri, opened.log) if options.rejects is not None else None
+    if turned is not None:
+        opened.source.unread = turned.unread
     parts = formats.read(opened.source, opened.format)
+    if turned is not None and options.rejects is not None and options.rejects.judges:
+        parts = turned.fitting(parts)
+        context.options["unusable"] = turned.unusable
     if options.keep_going:
         parts = _Kept(opened).parts(parts)
     if documents is not None:
         parts = _tee(parts, documents)
-    yield from _with_cycles(mapping.to_canonical(parts, opened.format, context), opened)
+    yield from _with_cycles(opened.repairs.chunks(mapping.to_canonical(even(parts), opened.format, context)), opened)
     yield {"source": source_row(opened)}
 
 
 def _with_cycles(stream: Iterator[Chunk], opened: Opened) -> Iterator[Chunk]:
     """Yield the chunks, and after the rows of each test its cycles, unless the source brought its own."""
-    test, cycles, own = opened.id, Cycles(), False
+    test, cycles, own, brought = opened.id, Cycles(), False, 0
     for chunk in stream:
         own = own or "cycle" in chunk
+        brought += chunk["cycle"].num_rows if "cycle" in chunk else 0
         batch = chunk.get("timeseries")
         if batch is not None:
             named = _test_of(batch) or test
@@ -107,6 +123,8 @@ def _with_cycles(stream: Iterator[Chunk], opened: Opened) -> Iterator[Chunk]:
         yield chunk
     if not own:
         yield from _derived(cycles, test)
+    elif opened.repairs.changed_series:
+        opened.log.find("M124", source=opened.uri, table="cycle", count=brought, value=opened.repairs.changed_series)
 
 
 def _derived(cycles: Cycles, test: str) -> Iterator[Chunk]:
@@ -170,7 +188,8 @@ def _canonical(opened: Opened, options: ReadOptions) -> Iterator[Chunk]:
     """Yield the chunks of a canonical source; a sheet or file that names no origin gets a source row of its own."""
     named = False
     stream = formats.engine(opened.format).read_chunks(opened.source, opened.format)
-    for chunk in _Kept(opened).chunks(stream) if options.keep_going else stream:
+    stream = opened.repairs.chunks(_Kept(opened).chunks(stream) if options.keep_going else stream)
+    for chunk in rederived(stream, opened.repairs, opened.log, opened.uri):
         named = named or "source" in chunk
         yield chunk
     if not named:
