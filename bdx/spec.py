@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -83,12 +83,24 @@ def has(kind: str, name: str) -> bool:
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema specs/schemas/<name>.json."""
+    """Return the JSON Schema specs/schemas/<name>.json; one that `extends` another is a merge patch of it (RFC 7396)."""
     path = root() / "schemas" / f"{name}.json"
     try:
-        return json.loads(path.read_text("utf-8"))  # type: ignore[no-any-return]
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise SpecError(f"{path}: {error}") from error
+    if "extends" not in found:
+        return found
+    return _patched(schema(found["extends"]), {key: value for key, value in found.items() if key != "extends"})  # type: ignore[no-any-return]
+
+
+def _patched(value: Any, patch: Any) -> Any:
+    """Return a JSON value with a merge patch applied: null takes a key away, an object goes into an object."""
+    if not isinstance(patch, dict):
+        return patch
+    base = value if isinstance(value, dict) else {}
+    kept = {key: item for key, item in base.items() if key not in patch}
+    return kept | {key: _patched(base.get(key), item) for key, item in patch.items() if item is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +205,19 @@ class FormatSpec:
     reads: bool = True
     writes: bool = False
     mapping: str = ""
+    schema: str = ""
     source: str = ""
+    pinned: bool = False
+    """The user named the version: documents are not asked for theirs."""
 
     @property
     def full_id(self) -> str:
         """The id with its version, as in `catenax-battery-pass@6.1.0`."""
         return f"{self.id}@{self.version}" if self.version else self.id
+
+    def release(self, version: str) -> FormatSpec:
+        """Return the format as of one version, with the mapping and the schema of that version."""
+        return _release(self.id, version)
 
 
 @cache
@@ -212,6 +231,27 @@ def format_spec(name: str) -> FormatSpec:
         raise SpecError(f"specs/formats/{name}.toml: id is '{raw['id']}', expected '{name}'")
     plain = {key: raw[key] for key in FormatSpec.__slots__ if key in raw and key != "raw"}
     return FormatSpec(raw=raw, **plain)
+
+
+@cache
+def _release(name: str, version: str) -> FormatSpec:
+    """Return a format as of a version; a release without a mapping or schema of its own has that of the format.
+
+    Raises: SpecError for a version that is no release of it.
+    """
+    item = format_spec(name)
+    rows: tuple[Facts, ...] = item.raw.get("release", ())
+    row = next((row for row in rows if row["version"] == version), None)
+    if row is None and version not in (item.version, *item.versions):
+        raise SpecError(f"format {name} has no release '{version}'")
+    own = {key: row[key] for key in ("mapping", "schema", "writes") if key in row} if row else {}
+    return replace(item, version=version, **own)
+
+
+def model(full_id: str) -> FormatSpec:
+    """Return the format as of the version in an id such as `catenax-battery-pass@6.1.0`."""
+    name, _, version = full_id.partition("@")
+    return _release(name, version) if version else format_spec(name)
 
 
 @cache

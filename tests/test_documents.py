@@ -4,6 +4,7 @@ import copy
 import io
 import json
 import random
+import re
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -124,9 +125,6 @@ def test_a_duplicate_key_with_equal_value_is_still_refused() -> None:
         parse(b'{"a":1,"a":1}', "x")
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-
-
 @settings(max_examples=200, deadline=None)
 @given(
     st.recursive(
@@ -189,9 +187,6 @@ def test_writing_one_several_and_lines() -> None:
 @pytest.mark.parametrize(
     ("value", "version"),
     [
-        ({"electrochemicalProperties": {}, "batteryIdentification": {}}, "3"),
-        ({"identification": {"idDmc": "x"}, "chemicalMaterial": {}}, "4"),
-        ({"identification": {"idDmc": "x"}, "handling": {"spareParts": {}}}, "5"),
         ({"identification": {"idDmc": "x"}, "specVersion": "urn:io.catenax.battery.battery_pass:7.0.0"}, "7.0.0"),
     ],
 )
@@ -260,11 +255,11 @@ def mutated(value: Any, chance: random.Random) -> Any:
     return found
 
 
-@pytest.mark.parametrize(("model", "make"), [("catenax-battery-pass@6.1.0", passports.catenax), ("idta-02035", passports.idta)])
+@pytest.mark.parametrize(("model", "make"), [("catenax-battery-pass@6.1.0", passports.catenax), ("idta-02035@1.0.1", passports.idta)])
 def test_story_is_valid_and_the_explanation_agrees_with_jsonschema(model: str, make: Any) -> None:
     import jsonschema
 
-    reference = jsonschema.Draft202012Validator(spec.schema(model))
+    reference = jsonschema.Draft202012Validator(spec.schema(spec.model(model).schema))
     base = make()
     assert reference.is_valid(base)
     chance = random.Random(11)
@@ -272,8 +267,8 @@ def test_story_is_valid_and_the_explanation_agrees_with_jsonschema(model: str, m
     for _ in range(150):
         value = mutated(base, chance)
         log = Log()
-        check = DocumentCheck(model, "", log, "x")
-        check.check([Document("x", value)])
+        check = DocumentCheck(log, "x")
+        check.check([Document(model, value)])
         expected = list(reference.iter_errors(value))
         assert check.failed == bool(expected)
         assert sum(finding.count for finding in log.findings) == len(expected)
@@ -287,9 +282,9 @@ def test_violations_of_one_rule_at_one_place_add_up() -> None:
         value = passports.catenax(number)
         del value["metadata"]["version"]
         value["materials"]["composition"][0]["concentration"] = value["materials"]["composition"][1]["concentration"] = -1
-        documents.append(Document("x", value, f"line {number + 1}"))
+        documents.append(Document(CX.full_id, value, f"line {number + 1}"))
     log = Log()
-    check = DocumentCheck("catenax-battery-pass@6.1.0", "6.1.0", log, "in.jsonl")
+    check = DocumentCheck(log, "in.jsonl")
     check.check(documents[:2])
     check.check(documents[2:])
     found = {finding.column: finding for finding in log.findings}
@@ -305,8 +300,8 @@ def test_exact_numbers_can_be_checked() -> None:
     value["performance"]["rated"]["capacity"]["value"] = Decimal("14.0000000000000000000001")
     value["performance"]["dynamic"]["fullCycles"]["value"] = 2**70
     log = Log()
-    check = DocumentCheck("catenax-battery-pass@6.1.0", "6.1.0", log, "x")
-    check.check([Document("x", value)])
+    check = DocumentCheck(log, "x")
+    check.check([Document(CX.full_id, value)])
     assert check.failed == 0
 
 
@@ -353,8 +348,8 @@ def test_our_schema_judges_as_the_official_one(schema: tuple[str, str], official
         whole = {schema[1]: value} if schema[1] else value
         verdicts.append(theirs.is_valid(value))
         log = Log()
-        check = DocumentCheck(schema[0], "", log, "x")
-        check.check([Document("x", whole)])
+        check = DocumentCheck(log, "x")
+        check.check([Document(schema[0] if "@" in schema[0] else IDTA.full_id, whole)])
         assert ours.is_valid(whole) == verdicts[-1], value
         # The compiled validator reads patterns as ECMA 262 does: a break at the end does not match.
         assert (not check.failed) == verdicts[-1] or "\\n" in json.dumps(value)
@@ -365,4 +360,4 @@ def test_no_official_text_in_our_schemas() -> None:
     for path in spec.root().glob("schemas/*.json"):
         if path.stem.startswith(("catenax", "idta")):
             text = path.read_text("utf-8")
-            assert not any(word in text for word in ('"description"', '"title"', '"example', "x-samm"))
+            assert not re.search(r'"(title|description|examples?)"\s*:\s*["\[]|x-samm', text)

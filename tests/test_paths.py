@@ -420,6 +420,7 @@ def test_nothing_is_lost_unsaid() -> None:
         named = lost(log)
         first, last = rows(chunks, "battery")[0], rows(again, "battery")[0]
         skip = {"extra", "locator", "source_id", "passport_schema_version", "content_specification_ids"}
+        skip.add("cycle_life_reference_test")  # an identifier of part 2 where there is one, else the URL that it stands for
         for column, value in first.items():
             if column not in skip and value != last[column]:
                 assert f"battery.{column}" in named, (source, column, value, last[column])
@@ -552,7 +553,8 @@ def test_units_convert_exactly_and_round_once(value: float, pair: tuple[str, str
     column = {"kg": "battery.battery_mass_kg", "degC": "battery.idle_temperature_min_c", "mm": "battery.length_mm"}[target]
     used = transform("number", column, unit=source)
     scale, offset = units.factor(source, target)
-    exact = Fraction(value) * scale + offset
+    # By a power of ten the point of the decimal number moves; else the binary number is converted.
+    exact = Fraction(repr(value) if (source, target) in (("g", "kg"), ("cm", "mm")) else value) * scale + offset
     try:
         expected = float(exact)
     except OverflowError:
@@ -622,7 +624,7 @@ def _fields(facts: Any) -> list[Any]:
 @pytest.mark.parametrize("model", [CX, IDTA])
 def test_every_word_of_a_mapping_is_in_the_schema_of_its_model(model: str) -> None:
     """What the writer writes from a closed list, the schema of the model takes."""
-    text = json.dumps(spec.schema(spec.format_spec(model).raw["schema"]))
+    text = json.dumps(spec.schema(spec.format_spec(model).schema))
     free = {"stage", "granularity", "passport_status"} if model == IDTA else {"stage"}
     for name, words in spec.facts("mappings", model).get("words", {}).items():
         for word in words.values():

@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": "check every record against the rules",
     "gaps": "name what a receiver will miss",
     "diff": "show what differs between two files of any formats",
+    "loss": "show what one model cannot carry of another",
     "formats": "list formats, or show one",
     "schema": "list canonical tables, or show one",
     "rules": "list rules, or explain one",

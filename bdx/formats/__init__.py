@@ -16,12 +16,13 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from bdx import spec
 from bdx.canon import Part
 from bdx.errors import AmbiguousFormat, SourceError, UnknownFormat, UnsupportedVersion, UsageError, did_you_mean
+from bdx.formats import document_members
 from bdx.formats.source import Source
 from bdx.spec import Facts, FormatSpec
 
@@ -58,7 +59,7 @@ def resolve(name: str) -> FormatSpec:
     if version and version not in (item.version, *item.versions):
         known = ", ".join(item.versions or (item.version,)) or "none"
         raise UnsupportedVersion(f"format {wanted} has no version '{version}'; known: {known}")
-    return item
+    return replace(item.release(version), pinned=True) if version else item
 
 
 def for_suffix(path: str) -> FormatSpec | None:
@@ -78,22 +79,34 @@ def detect(source: Source) -> FormatSpec:
     """Return the format of a source by its bytes; the name of the file never decides.
 
     Magic bytes outrank signatures. A signature is the spec's own test of the first 64 KiB. A ZIP that is no format itself and
-    holds one file is read as that file.
+    holds one file is read as that file; a ZIP of several, or a folder that is no data set, is of the format of its first JSON file.
     Raises: UnknownFormat naming the nearest; UnsupportedVersion for what is known and not read, with advice; AmbiguousFormat
     listing all that match; SourceError for no bytes.
     """
     if source.is_directory:
-        return spec.format_spec("dataset")
+        dataset = spec.format_spec("dataset")
+        return dataset if engine(dataset).sniff_folder(source.uri) else _by_members(source) or dataset
     if not source.head:
         raise SourceError("is empty; expected data", path=source.uri)
     found = _fitting(source)
     if not found and source.unzip():
         return detect(source)
+    if not found and (inside := _by_members(source)) is not None:
+        return inside
     if len(found) == 1:
         return found[0]
     if found:
         raise AmbiguousFormat(f"matches {', '.join(item.id for item in found)}; choose one with -f", path=source.uri)
     raise _unknown(source)
+
+
+def _by_members(source: Source) -> FormatSpec | None:
+    """Return the document format of the first JSON file in a folder or ZIP, None where there is none of a format known."""
+    first = document_members.first(source)
+    if first is None:
+        return None
+    found = detect(first)
+    return found if found.engine == "document" else None
 
 
 def _fitting(source: Source) -> list[FormatSpec]:

@@ -1,31 +1,25 @@
-"""The JSON document engine: one object, an array or JSON lines, each document a part of its own."""
+"""The JSON document engine: one object, an array, JSON lines or many files, each document a part of its own."""
 
 from __future__ import annotations
 
-import codecs
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from typing import Any, BinaryIO
-
-import orjson
+from typing import Any
 
 from bdx.canon import Document, Part
-from bdx.errors import CorruptSource, SinkError, SourceError, UnsafeSource, UnsupportedVersion
-from bdx.formats.json_text import MAX_BYTES, dumps, parse
+from bdx.errors import CorruptSource, SourceError
+from bdx.formats.document_members import Member, Parts, members
+from bdx.formats.document_parts import whole
+from bdx.formats.document_release import OtherModel, belongs, release_of
+from bdx.formats.document_text import BLANKS, Record, encoding, records
+from bdx.formats.document_write import write, write_folder
+from bdx.formats.json_text import MAX_BYTES, dumps
 from bdx.formats.source import Source
-from bdx.spec import Facts, FormatSpec
+from bdx.spec import FormatSpec
 
-_CHUNK = 1 << 20
-_BLANKS = b" \t\r\n"
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
+__all__ = ["read", "sniff", "values", "write", "write_folder"]
 
 
 def sniff(head: bytes, spec: FormatSpec) -> bool:
@@ -33,11 +27,11 @@ def sniff(head: bytes, spec: FormatSpec) -> bool:
 
     Keys deep inside do not make a document: those of one of the `root` groups must stand at its root, none of `root_not`.
     """
-    encoding, skip = _encoding(head)
+    name, skip = encoding(head)
     text = head[skip:]
-    if encoding != "utf-8":
-        text = text.decode(encoding, "ignore").encode("utf-8", "ignore")
-    if not text.lstrip(_BLANKS).startswith((b"{", b"[")):
+    if name != "utf-8":
+        text = text.decode(name, "ignore").encode("utf-8", "ignore")
+    if not text.lstrip(BLANKS).startswith((b"{", b"[")):
         return False
     if not any(all(_key(name).search(text) for name in group) for group in spec.raw.get("keys", ())):
         return False
@@ -53,7 +47,7 @@ def _root_keys(text: bytes) -> frozenset[str]:
     """Return the keys of the first document as far as the text goes; a list around documents does not count."""
     found: set[str] = set()
     depth = 0
-    for token in _TOKEN.finditer(text.removeprefix(b"[") if (text := text.lstrip(_BLANKS))[:1] == b"[" else text):
+    for token in _TOKEN.finditer(text.removeprefix(b"[") if (text := text.lstrip(BLANKS))[:1] == b"[" else text):
         mark = token[0]
         if mark in (b"{", b"["):
             depth += 1
@@ -74,198 +68,77 @@ def _key(name: str) -> re.Pattern[bytes]:
 def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
     """Yield every document of a source; `locator` is "line 7" in JSON lines, "item 3" in an array, "" for a lone one.
 
+    Of a folder or a ZIP, the path of the file in there comes first; lone parts of one battery become one document.
+    What cannot be read goes to `source.unread` where that is set.
     Raises: CorruptSource, TruncatedSource, UnsafeSource, UnsupportedVersion.
     """
-    found = False
-    for value, locator in values(source):
-        found = True
-        if not isinstance(value, dict):
-            raise CorruptSource(f"expected a JSON object, found {_kind(value)}", path=source.uri, offset=locator or None)
-        _check_version(value, spec, source.uri, locator)
-        yield Document(spec.id, _whole(value, spec), locator)
+    found = 0
+    for record in _records(source, spec):
+        found += 1
+        try:
+            yield _document(record, spec, source.uri, first=found == 1)
+        except SourceError as error:
+            if source.unread is None:
+                raise
+            source.unread(dumps(record.value) if record.raw is None else record.raw, error, record.locator)
     if not found:
         raise SourceError("holds no document", path=source.uri)
 
 
+def _document(record: Record, spec: FormatSpec, uri: str, *, first: bool) -> Document:
+    value, locator, raw = record
+    if not isinstance(value, dict):
+        raise CorruptSource(f"expected a JSON object, found {_kind(value)}", path=uri, offset=locator or None)
+    value = whole(value, spec)
+    if not first and not spec.pinned and not belongs(value, spec):
+        keys = ", ".join(sorted(value)[:4])
+        raise OtherModel(f"is no {spec.id}: it holds {keys or 'nothing'}", path=uri, offset=locator or None)
+    name = spec.full_id if spec.pinned else release_of(value, spec, uri, locator)
+    return Document(name, value, locator, raw)
+
+
+def _records(source: Source, spec: FormatSpec) -> Iterator[Record]:
+    """Yield the records of one file, or of the files of a folder or ZIP, whose lone parts are put together folder by folder."""
+    inside = members(source)
+    if inside is None:
+        with source.stream() as stream:
+            yield from records(stream, source.head, source.uri, MAX_BYTES, source.unread)
+        return
+    for _, here in itertools.groupby(inside, key=lambda member: member.folder):
+        parts = Parts(spec, source.uri)
+        for member in here:
+            for record in _of_member(member, source):
+                if not (isinstance(record.value, dict) and not record.locator and parts.take(record.value, member.name)):
+                    yield record._replace(locator=f"{member.name} {record.locator}".rstrip())
+        for value, place in parts.finish():
+            yield Record(value, place, None)
+
+
+def _of_member(member: Member, source: Source) -> Iterator[Record]:
+    """Yield the records of one file; one that cannot be read at all goes to `unread`, and the next is read."""
+    tell = source.unread
+    unread = None if tell is None else lambda raw, error, place: tell(raw, error, f"{member.name} {place}".rstrip())
+    try:
+        opened = member.open()
+        with opened.stream() as stream:
+            yield from records(stream, opened.head, opened.uri, MAX_BYTES, unread)
+    except SourceError as error:
+        if tell is None:
+            raise
+        tell(None, error, member.name)
+
+
 def values(source: Source) -> Iterator[tuple[Any, str]]:
     """Yield (value, locator) of every document as it stands, whatever holds them and whatever model they are of."""
-    with source.stream() as raw:
-        chunks = _utf8(raw, source)
-        head = _first_line(chunks, source.uri)
-        text = head.lstrip(_BLANKS)
-        end = text.find(b"\n")
-        if text[:1] == b"{" and end >= 0 and _complete(text[:end]):
-            parts, more = [head], text[end + 1 :].strip(_BLANKS)
-            while not more and (chunk := next(chunks, b"")):
-                parts.append(chunk)
-                more = chunk.strip(_BLANKS)
-            if more:
-                yield from _lines(itertools.chain(parts, chunks), source.uri)
-                return
-            head = b"".join(parts)
-        yield from _lone(head, chunks, source.uri)
-
-
-def _first_line(chunks: Iterator[bytes], uri: str) -> bytes:
-    """Return whole chunks up to the one that ends the first line of an object; less for an array, which has no lines."""
-    parts: list[bytes] = []
-    size, begun = 0, False
-    for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        text = chunk if begun else chunk.lstrip(_BLANKS)
-        if (not begun and text[:1] == b"[") or (text and b"\n" in text):
-            break
-        begun = begun or bool(text)
-        if size > MAX_BYTES:
-            raise UnsafeSource(f"one document of more than {MAX_BYTES:,} bytes; write one per line instead", path=uri)
-    return b"".join(parts)
-
-
-def _complete(line: bytes) -> bool:
-    """Say whether a line is JSON on its own."""
-    try:
-        orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return False
-    return True
-
-
-def _lone(head: bytes, chunks: Iterator[bytes], uri: str) -> Iterator[tuple[Any, str]]:
-    parts, size = [head], len(head)
-    for chunk in chunks:
-        size += len(chunk)
-        if size > MAX_BYTES:
-            raise UnsafeSource(f"one document of more than {MAX_BYTES:,} bytes; write one per line instead", path=uri)
-        parts.append(chunk)
-    text = b"".join(parts)
-    del parts, head
-    if not text.strip(_BLANKS):
+    inside = members(source)
+    if inside is None:
+        with source.stream() as stream:
+            for record in records(stream, source.head, source.uri, MAX_BYTES):
+                yield record.value, record.locator
         return
-    value = parse(text, uri)
-    del text
-    if isinstance(value, list):
-        for number, item in enumerate(value, 1):
-            yield item, f"item {number}"
-        return
-    yield value, ""
-
-
-def _lines(chunks: Iterable[bytes], uri: str) -> Iterator[tuple[Any, str]]:
-    """Yield the value of every non-blank line; a line may span chunks."""
-    number, open_parts, open_size = 0, [b""], 0
-    for chunk in chunks:
-        lines = chunk.split(b"\n")
-        open_parts.append(lines[0])
-        open_size += len(lines[0])
-        if open_size > MAX_BYTES:
-            raise UnsafeSource(f"a line of more than {MAX_BYTES:,} bytes", path=uri, offset=f"line {number + 1}")
-        if len(lines) == 1:
-            continue
-        lines[0] = b"".join(open_parts)
-        last = lines.pop()
-        open_parts, open_size = [last], len(last)
-        for line in lines:
-            number += 1
-            if line and not line.isspace():
-                yield parse(line, uri, f"line {number}"), f"line {number}"
-    line = b"".join(open_parts)
-    if line.strip(_BLANKS):
-        yield parse(line, uri, f"line {number + 1}"), f"line {number + 1}"
-
-
-def _encoding(head: bytes) -> tuple[str, int]:
-    """Return the encoding of a JSON text and the length of its byte order mark; without one, zero bytes tell (RFC 4627, 3)."""
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name, len(mark)
-    zeros = tuple(byte == 0 for byte in head[:2])
-    if zeros == (False, True):
-        return "utf-16-le", 0
-    if zeros == (True, False):
-        return "utf-16-be", 0
-    return "utf-8", 0
-
-
-def _utf8(raw: BinaryIO, source: Source) -> Iterator[bytes]:
-    """Yield the bytes of a stream in chunks of UTF-8, the mark at the front left out."""
-    encoding, skip = _encoding(source.head)
-    raw.read(skip)
-    if encoding == "utf-8":
-        while data := raw.read(_CHUNK):
-            yield data
-        return
-    try:
-        decoder = codecs.getincrementaldecoder(encoding)()
-        while data := raw.read(_CHUNK):
-            if text := decoder.decode(data):
-                yield text.encode("utf-8")
-        if text := decoder.decode(b"", final=True):
-            yield text.encode("utf-8")
-    except UnicodeError as error:
-        raise CorruptSource(f"is not {encoding}: {error}", path=source.uri) from error
-
-
-def _check_version(value: dict[str, Any], spec: FormatSpec, uri: str, locator: str) -> None:
-    """Refuse a document of a version whose shape differs; the spec says which keys tell."""
-    at = spec.raw.get("version_at")
-    told = _lookup(value, at["path"]) if at else None
-    if isinstance(told, str):
-        found = re.search(at["pattern"], told)  # type: ignore[index]
-        if found and found[1] not in spec.versions:
-            raise UnsupportedVersion(f"is {spec.id} {found[1]}; bdx reads {', '.join(spec.versions)}", path=uri, offset=locator or None)
-    for row in spec.raw.get("other_version", ()):
-        if all(_lookup(value, path) is not None for path in row["has"]):
-            raise UnsupportedVersion(
-                f"is {spec.id} {row['version']} (it holds '{row['has'][0]}'); bdx reads {', '.join(spec.versions)}",
-                path=uri,
-                offset=locator or None,
-            )
-
-
-def _lookup(value: Any, path: str) -> Any:
-    for key in path.split("."):
-        if not isinstance(value, dict):
-            return None
-        value = value.get(key)
-    return value
-
-
-def _whole(value: dict[str, Any], spec: FormatSpec) -> dict[str, Any]:
-    """Return the document as the model's whole; a lone part is put in its place of the whole."""
-    parts: tuple[Facts, ...] = spec.raw.get("part", ())
-    if not parts or any(part["name"] in value and isinstance(value[part["name"]], dict) for part in parts):
-        return value
-    for part in parts:
-        if any(key in value for key in part["keys"]):
-            return {part["name"]: value}
-    return value
-
-
-def write(parts: Iterable[Part], sink: BinaryIO, spec: FormatSpec, lines: bool = False) -> None:
-    """Write documents: one as an indented object, several as an array; `lines` writes one per line.
-
-    Raises: SinkError where a part is no document, or there is none.
-    """
-    count = 0
-    held: bytes | None = None
-    for part in parts:
-        if not isinstance(part, Document):
-            raise SinkError(f"{spec.id} holds documents, not the table '{part.name}'")
-        count += 1
-        if lines:
-            sink.write(dumps(part.value))
-            sink.write(b"\n")
-            continue
-        if held is not None:
-            sink.write(b"[\n" if count == 2 else b",\n")
-            sink.write(held)
-        held = dumps(part.value, indent=True)
-    if held is not None:
-        sink.write(held if count == 1 else b",\n" + held + b"\n]")
-        sink.write(b"\n")
-    if not count:
-        raise SinkError(f"there is no battery to write as {spec.id}")
+    for member in inside:
+        for record in _of_member(member, source):
+            yield record.value, f"{member.name} {record.locator}".rstrip()
 
 
 def _kind(value: Any) -> str:

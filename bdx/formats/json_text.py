@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -27,15 +28,16 @@ class _DuplicateKey(ValueError):
 def parse(text: bytes, path: str, place: str = "") -> Any:
     """Return the value of one JSON text in UTF-8, floats as float where that is exact and as Decimal where it is not.
 
-    The fast parse is trusted only where writing its result gives the text back, blanks aside: then no key was doubled
-    and no digit lost. `place` says where the text stands ("line 7"); errors name line and column within it otherwise.
+    The fast parse is trusted only where writing its result gives the text back, blanks and escapes aside: then no key was
+    doubled and no digit lost. `place` says where the text stands ("line 7"); errors name line and column within it otherwise.
     Raises: CorruptSource, TruncatedSource, UnsafeSource.
     """
     if len(text) > MAX_BYTES:
         raise UnsafeSource(f"one document of {len(text):,} bytes; at most {MAX_BYTES:,} are read", path=path, offset=place or None)
     try:
         value = orjson.loads(text)
-        if orjson.dumps(value).translate(None, _BLANKS) == text.translate(None, _BLANKS):
+        again = orjson.dumps(value)
+        if again == text or _alike(text, again):
             return value
     except orjson.JSONDecodeError as error:
         # The number may be too large for the fast parser only; the exact one decides. Its words win where both refuse.
@@ -43,6 +45,35 @@ def parse(text: bytes, path: str, place: str = "") -> Any:
     except TypeError as error:
         raise _too_deep(path, place) from error
     return _parse_exact(text, path, place, None)
+
+
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)")
+_ZEROS = re.compile(rb"\.([0-9]*?[0-9])0+(?=[,\]}])")
+_POWERS = (b"e-0", b"e+", b"E-", b"E+")
+_POWER = re.compile(rb"(?<=[0-9])[eE](?:\+|(-))?0*(?=[1-9][0-9]*[,\]}])")
+
+
+def _alike(text: bytes, again: bytes) -> bool:
+    """Say whether a text says what it was read as: the same but for blanks, ways to escape and ways to write a number.
+
+    It may miss that two are alike, and never takes two for alike that are not.
+    """
+    again, text = again.translate(None, _BLANKS), text.translate(None, _BLANKS)
+    if again == text:
+        return True
+    if b"\\" in text:
+        text = _ESCAPE.sub(_plain_escape, text)
+    if any(mark in text for mark in _POWERS):
+        text = _POWER.sub(rb"e\1", text)
+    return again == _ZEROS.sub(rb".\1", text)
+
+
+def _plain_escape(found: re.Match[bytes]) -> bytes:
+    """Return an escaped character as the fast writer has it."""
+    try:
+        return orjson.dumps(orjson.loads(b'"' + found[0] + b'"'))[1:-1]
+    except orjson.JSONDecodeError:
+        return found[0]
 
 
 def _parse_exact(text: bytes, path: str, place: str, first: orjson.JSONDecodeError | None) -> Any:

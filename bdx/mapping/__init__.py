@@ -27,7 +27,8 @@ class Context:
     log: Log
     model: str = ""
     options: dict[str, Any] = field(default_factory=dict)
-    """`assume_tz`: IANA zone for naive times; `indent`: pretty JSON; further keys as mappings need them."""
+    """`unusable(document, place, value, expected)` is told of a document with a value without meaning, which then does not go on.
+    `assume_tz`: IANA zone for naive times; `indent`: pretty JSON; further keys as mappings need them."""
 
 
 def facts_of(format_spec: FormatSpec) -> Facts:
@@ -52,6 +53,13 @@ def supplies(format_spec: FormatSpec) -> frozenset[str] | None:
     facts = facts_of(format_spec)
     known = getattr(_kind(facts), "supplies", None)
     return known(facts["format"]) if known is not None else None
+
+
+def places(format_spec: FormatSpec) -> dict[str, str]:
+    """Return where a document of a format holds columns: JSON pointers by "table.column"; none for what is no document."""
+    facts = facts_of(format_spec)
+    known = getattr(_kind(facts), "places", None)
+    return known(facts["format"]) if known is not None else {}
 
 
 def _kind(facts: Facts) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from bdx import spec
 from bdx.canon import Chunk, Part
 from bdx.errors import UsageError
 from bdx.mapping import Context
@@ -20,7 +21,8 @@ def to_canonical(parts: Iterable[Part], facts: Facts, context: Context) -> Itera
     A document read here and written by the same mapping is equal as JSON. A raw value without canonical meaning is null
     in its column, kept in `extra`, and a finding.
     """
-    return to_chunks(parts, facts["format"], context, _options(context))
+    options = _options(context)
+    return to_chunks(parts, lambda name: _mapping(name) or facts["format"], context, options)
 
 
 def from_canonical(chunks: Iterable[Chunk], facts: Facts, context: Context) -> Iterator[Part]:
@@ -28,10 +30,28 @@ def from_canonical(chunks: Iterable[Chunk], facts: Facts, context: Context) -> I
     return to_documents(chunks, facts["format"], context, _options(context))
 
 
+def _mapping(model: str) -> str:
+    """Return the mapping of the model that a document is of, "" for a part that names none."""
+    if not spec.has("formats", model.partition("@")[0]):
+        return ""
+    item = spec.model(model)
+    return item.mapping or item.id
+
+
 def supplies(name: str) -> frozenset[str]:
     """Return the columns, as "table.column", that a model of this mapping has a place for."""
     facts = plan(name, Options())
     return frozenset(f"{table}.{column}" for table in facts.tables for column in facts.columns(table))
+
+
+def places(name: str) -> dict[str, str]:
+    """Return the JSON pointers of the columns of the main table, by "table.column"."""
+    main = plan(name, Options()).scopes[0]
+    found: dict[str, str] = {}
+    for pointer, node in main.nodes.items():
+        for column in node.columns:
+            found.setdefault(f"{main.table}.{column}", pointer)
+    return found
 
 
 def _options(context: Context) -> Options:

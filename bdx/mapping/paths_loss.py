@@ -25,13 +25,14 @@ class Losses:
     def __init__(self, facts: Plan, context: Context, options: Options) -> None:
         self._plan = facts
         self._context = context
-        self._options = options
+        self.options = options
         self._found: Counter[tuple[str, str]] = Counter()
+        self.times = 1
 
     def add(self, what: str, why: str, count: int) -> None:
         """Count something that is not carried."""
         if count:
-            self._found[what, why] += count
+            self._found[what, why] += count * self.times
 
     def report(self) -> None:
         """Hand the counts to the log."""
@@ -39,8 +40,9 @@ class Losses:
             self._context.log.lose(self._context.source, what, f"{self._plan.model}: {why}", count)
         self._found.clear()
 
-    def columns(self, table: str, batch: pa.RecordBatch, places: list[Rows | None] | None) -> None:
+    def columns(self, table: str, batch: pa.RecordBatch, places: list[Rows | None] | None, weights: list[int] | None) -> None:
         """Count the values of columns that the place of their row does not carry, and rows without a place."""
+        times = weights or [1] * batch.num_rows
         if places is None:
             carried = self._plan.scopes[0].carries
             for name, array in zip(batch.schema.names, batch.columns, strict=True):
@@ -49,7 +51,7 @@ class Losses:
             return
         homeless = places.count(None)
         if homeless:
-            self._homeless(table, batch, places)
+            self._homeless(table, batch, places, times)
         used = {id(place): place for place in places if place is not None}
         carried_by = {number: place.carries for number, place in used.items()}
         for name, array in zip(batch.schema.names, batch.columns, strict=True):
@@ -58,44 +60,55 @@ class Losses:
             second = {place.scope.fallbacks[name] for place in used.values() if name in place.scope.fallbacks}
             first = batch.column(second.pop()).to_pylist() if second else [name] * len(array)
             count = sum(
-                value is not None
+                number
+                for number, value, place, spoken in zip(times, array.to_pylist(), places, first, strict=True)
+                if value is not None
                 and place is not None
                 and name not in carried_by[id(place)]
                 and spoken not in (None, value)
                 and place.assumed.get(name) != value
-                for value, place, spoken in zip(array.to_pylist(), places, first, strict=True)
             )
             self.add(f"{table}.{name}", "it has no place for this column", count)
 
-    def _homeless(self, table: str, batch: pa.RecordBatch, places: list[Rows | None]) -> None:
+    def _homeless(self, table: str, batch: pa.RecordBatch, places: list[Rows | None], times: list[int]) -> None:
         """Count rows without a place by the column that tells them apart."""
         telling = next((place.match[0] for place in self._plan.rows if place.scope.table == table and place.match), "")
         values = batch.column(telling).to_pylist() if telling in batch.schema.names else [None] * batch.num_rows
-        for value, count in Counter(value for value, place in zip(values, places, strict=True) if place is None).items():
+        lost: Counter[Any] = Counter()
+        for value, place, number in zip(values, places, times, strict=True):
+            if place is None:
+                lost[value] += number
+        for value, count in lost.items():
             name = f"{table}[{telling}={value}]" if telling and value is not None else table
             self.add(name, "it has no place for these rows", count)
 
-    def foreign(self, table: str, model: str, notes: Notes, value_of: Callable[[str], Any]) -> None:
-        """Count the fields that a row notes for another model: unknown ones, unreadable ones, parts a column cannot hold."""
-        known = _nodes(model, table, self._options)
+    def foreign(self, table: str, model: str, notes: Notes, values_of: Callable[[str], list[Any]], times: list[int]) -> None:
+        """Count the fields that rows note for another model: unknown ones, unreadable ones, parts a column cannot hold.
+
+        All rows note the same; `values_of` gives a column of them, `times` how many rows each stands for.
+        """
+        every = sum(times)
+        known = _nodes(model, table, self.options)
         for pointer, raw in notes.items():
             if pointer in ("-", "#") or raw is None or raw in ({}, []):
                 continue
             node = known.get(pointer)
             why = f"it has no place for this field of {model}"
             if node is None:
-                self.add(f"{table} {_general(pointer)}", why, 1)
+                self.add(f"{table} {general(pointer)}", why, every)
             elif isinstance(node, UnitOf | Copy | Constant):
                 continue
-            elif all(value_of(column) is None for column in node.columns):
-                self.add(f"{table} {_general(pointer)}", f"what {model} holds here has no canonical meaning", 1)
-            elif not isinstance(node, Quantity) and isinstance(raw, dict | list):
-                for part in leftover(raw, node.written(raw)):
-                    self.add(f"{table} {_general(pointer)}{part}", why, 1)
+            else:
+                columns = zip(times, *map(values_of, node.columns), strict=True)
+                silent = sum(number for number, *values in columns if all(value is None for value in values))
+                self.add(f"{table} {general(pointer)}", f"what {model} holds here has no canonical meaning", silent)
+                if silent < every and not isinstance(node, Quantity) and isinstance(raw, dict | list):
+                    for part in leftover(raw, node.written(raw)):
+                        self.add(f"{table} {general(pointer)}{part}", why, every - silent)
 
 
 @lru_cache(maxsize=16384)
-def _general(pointer: str) -> str:
+def general(pointer: str) -> str:
     """Return a pointer with every number of a list as '*'."""
     return "/".join("*" if step.isdecimal() else step for step in pointer.split("/"))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bdx.mapping.paths_extra import MISSING, Notes, lookup, put, same
-from bdx.mapping.transforms_base import Fault, Transform
+from bdx.mapping.transforms_base import Fault, PartFault, Transform
 
 
 class Run(Protocol):
@@ -137,11 +137,12 @@ class GroupTransform(Protocol):
 
 @dataclass(slots=True)
 class Group:
-    """A raw list whose entries are several canonical columns."""
+    """A raw list whose entries are several canonical columns; those that are none may be `rest`, rows of a child table."""
 
     table: str
     pointer: str
     transform: GroupTransform
+    rest: Any = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -156,20 +157,34 @@ class Group:
             return nothing
         try:
             values = self.transform.read(raw)
+        except PartFault as fault:
+            values = fault.values
+            for part in fault.parts:
+                run.fault(part.code, self.table, part.column, f"{base}{self.pointer}{part.pointer}", part.raw, part.expected)
         except Fault as fault:
             notes[self.pointer] = raw
             run.fault(fault.code, self.table, self.columns[0], base + self.pointer, raw, fault.expected)
             return nothing
-        if not self.transform.keeps(raw, values):
+        if not self.transform.keeps(raw, values) and not (self.rest is not None and same(self._back(raw, values), raw)):
             notes[self.pointer] = raw
         return values
 
+    def left(self, raw: Any) -> list[tuple[int, Any]]:
+        """Return the entries that are rows of their own, with their numbers."""
+        return self.transform.left(raw) if self.rest is not None else []  # type: ignore[attr-defined]
+
     def written(self, raw: Any) -> Any:
-        """Return what the model writes for the canonical values of `raw`."""
+        """Return what the model writes for the canonical values of `raw`, entries that are rows last."""
         try:
-            return None if raw is None else self.transform.write(self.transform.read(raw))
+            return None if raw is None else self._back(raw, self.transform.read(raw))
+        except PartFault as fault:
+            return self._back(raw, fault.values)
         except Fault:
             return None
+
+    def _back(self, raw: Any, values: tuple[Any, ...]) -> Any:
+        found, others = self.transform.write(values), [item for _, item in self.left(raw)]
+        return [*(found or ()), *others] if others else found
 
     def restore(self, root: Any, raw: Any, notes: Notes, lists: Set[str]) -> bool:
         """Put the raw list back unless a canonical value has changed since."""

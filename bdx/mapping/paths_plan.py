@@ -9,10 +9,11 @@ from typing import Any
 
 from bdx import spec, units
 from bdx.errors import MappingError, SpecError, did_you_mean
+from bdx.mapping.paths_extends import extended
 from bdx.mapping.paths_extra import escape
 from bdx.mapping.paths_nodes import Constant, Copy, Group, Leaf
 from bdx.mapping.paths_quantity import Quantity, Scale, UnitOf
-from bdx.mapping.paths_tree import First, Object, Plan, Rows, Scope
+from bdx.mapping.paths_tree import First, Object, Plan, Rows, Scope, mark_choice
 from bdx.mapping.transforms import make
 from bdx.mapping.transforms_base import Options, Transform
 from bdx.mapping.transforms_lists import GROUPS
@@ -20,11 +21,14 @@ from bdx.spec import Facts
 
 _SETS = ("values", "implied", "assumed")
 
+REST = "[rest]"
+"""Ends the path of rows that are the items of a list which a field leaves: all but the first, or those it does not pick."""
+
 _FIELD_KEYS = frozenset(
     (
         *("at", "to", "as", "unit", "raw_to", "fallback", "sum_of", "copies", "also", "time_at", "constant"),
         *("words", "other", "narrow", "language", "unit_at", "word", "per", "scales"),
-        *("each", "shared", "key", "value", "picks"),
+        *("each", "shared", "key", "value", "time", "picks", "number", "pattern", "kind", "kind_at"),
     )
 )
 """What a line of `fields` may say: of every leaf; of words, texts and quantities; of lists of objects."""
@@ -43,7 +47,7 @@ class _Reader:
     """Builds one plan; `facts` is the spec, `words` its named word lists, `units` its names of units."""
 
     def __init__(self, mapping: str, options: Options) -> None:
-        self.facts = spec.facts("mappings", mapping)
+        self.facts = extended(mapping)
         self.options = options
         self.words = self.facts.get("words", {})
         self.units = self.facts.get("units", {})
@@ -58,6 +62,7 @@ class _Reader:
         main.unread.update(self.facts.get("unread", ()))
         for entry in self.facts.get("rows", ()):
             self._rows(main, entry)
+        self._choices(main, self.facts)
         return Plan(
             self.facts["format"],
             self.scopes,
@@ -84,6 +89,7 @@ class _Reader:
         scope.unread.update(entry.get("unread", ()))
         for nested in entry.get("rows", ()):
             self._rows(scope, nested)
+        self._choices(scope, entry)
         for column in (*sets, *link):
             spec.table(entry["table"]).column(column)
         for place in places:
@@ -93,20 +99,43 @@ class _Reader:
                 number=len(self.rows),
                 pointer="",
                 scope=scope,
-                many=path.endswith("[]"),
+                many=path.endswith(("[]", REST)),
                 values=values,
                 match=tuple(place.get("match", values)),
                 accepts=place.get("accepts", {}),
                 implied=place.get("implied", {}),
                 assumed=place.get("assumed", {}),
                 link=link,
+                where=place.get("where", {}),
+                read_only=place.get("read_only", False),
+                rest=path.endswith(REST),
             )
-            row.pointer = self._place(parent, path.removesuffix("[]"), row)
-            parent.containers.add(row.pointer)
+            if row.rest:
+                self._rest(parent, path.removesuffix(REST), row)
+            else:
+                row.pointer = self._place(parent, path.removesuffix("[]"), row)
+                parent.containers.add(row.pointer)
             if row.many:
                 parent.lists.add(row.pointer)
             parent.places.append(row)
             self.rows.append(row)
+
+    def _rest(self, parent: Scope, path: str, row: Rows) -> None:
+        """Give the items of a list that a field does not take to rows."""
+        row.pointer = "".join(f"/{escape(str(step))}" for step in _steps(path))
+        holder: Any = parent.root
+        for step in _steps(path):
+            holder = holder.keys.get(str(step)) if isinstance(holder, Object) else None
+        picks = isinstance(holder, Group) and hasattr(holder.transform, "left")
+        if not (picks or isinstance(holder, First)) or holder.rest is not None:
+            raise SpecError(f"{self.where}: '{path}{REST}': no field takes the first of this list, or picks of it")
+        holder.rest = row
+
+    def _choices(self, scope: Scope, entry: Facts) -> None:
+        """Mark the objects of which one key is written; the keys given up must be objects themselves."""
+        for choice in entry.get("choices", ()):
+            if not mark_choice(scope.root, _steps(choice["at"]), choice["of"]):
+                raise SpecError(f"{self.where}: choice '{choice['at']}': expected an object with objects at {', '.join(choice['of'])}")
 
     def _field(self, scope: Scope, entry: Facts) -> None:
         """Add what one line of `fields` says."""
@@ -119,7 +148,7 @@ class _Reader:
         if "constant" in entry:
             self._node(scope, at, lambda pointer: Constant(pointer, entry["constant"], entry.get("raw_to", "")))
         elif entry.get("as") in GROUPS:
-            transform = GROUPS[entry["as"]](entry)
+            transform = GROUPS[entry["as"]]({**entry, "table": scope.table, "options": self.options})
             self._node(scope, at, lambda pointer: Group(scope.table, pointer, transform))
         elif "unit_at" in entry:
             quantity = self._quantity(scope, entry)
@@ -248,8 +277,11 @@ def _columns_of(entry: Facts) -> Iterator[str]:
 
 
 def _beside(path: str, other: str) -> str:
-    """Return the path of a sibling."""
-    return f"{path.rpartition('.')[0]}.{other}" if "." in path else other
+    """Return the path of a sibling; each `../` before its name goes one object up."""
+    holder = path.rpartition(".")[0]
+    while other.startswith("../"):
+        holder, other = holder.rpartition(".")[0], other.removeprefix("../")
+    return f"{holder}.{other}" if holder else other
 
 
 _STEP = re.compile(r"([^.\[\]]+)|\[0\]")

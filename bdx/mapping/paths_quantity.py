@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 
 from bdx import units
 from bdx.errors import MappingError
-from bdx.mapping.paths_extra import MISSING, Notes, lookup, put, same
+from bdx.mapping.paths_extra import MISSING, Notes, lookup, put, same, steps
 from bdx.mapping.paths_nodes import Constant, Copy, Group, Leaf, Run
 from bdx.mapping.transforms_base import Fault
 from bdx.mapping.transforms_numbers import as_decimal, as_float, as_integer, converter, shortest
@@ -41,12 +42,17 @@ class Quantity:
     raw_to: str = ""
     unit_names: Mapping[str, str] = field(default_factory=dict)
     _known: dict[tuple[str, str], Any] = field(default_factory=dict)
-    _faithful: dict[tuple[float, str], tuple[Any, ...]] = field(default_factory=dict)
+    _faithful: dict[tuple[float | int, str], tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns these places fill."""
         return tuple(name for name in (self.column, self.per, self.raw_to) if name)
+
+    @property
+    def unit_key(self) -> str:
+        """The key of the unit in the object that holds it."""
+        return steps(self.unit_pointer)[-1]
 
     @property
     def plain_word(self) -> str:
@@ -71,7 +77,10 @@ class Quantity:
         """Return (raw value, unit word); (None, None) where the model has no unit for it."""
         for scale in self.scales:
             if value is not None and scale.per == per:
-                return self._convert(value, scale.unit, self.unit_names.get(scale.word, scale.word)), scale.word
+                try:
+                    return self._convert(value, scale.unit, self.unit_names.get(scale.word, scale.word)), scale.word
+                except Fault:
+                    return None, None
         return None, None
 
     def _convert(self, raw: Any, source: str, target: str) -> Any:
@@ -85,7 +94,10 @@ class Quantity:
         step = self._known.get((source, target))
         if step is None:
             step = self._known[source, target] = converter(source, target)
-        return step(as_float(raw))
+        found = step(as_float(raw))
+        if math.isinf(found):
+            raise Fault("M006", f"a number below 1.8e308 {target}")
+        return found
 
     def _back(self, value: Any, per: str | None) -> tuple[Any, str | None]:
         raw, word = self.write(value, per)
@@ -93,7 +105,7 @@ class Quantity:
 
     def slow(self, raw: Any, word: Any, notes: Notes, run: Run, base: str) -> tuple[Any, ...]:
         """Return one canonical value per column; both raw places are noted where they would not write back the same."""
-        if type(raw) is float and type(word) is str:
+        if type(raw) in (float, int) and type(word) is str:
             hit = self._faithful.get((raw, word))
             if hit is not None:
                 return hit
@@ -120,7 +132,7 @@ class Quantity:
         if self.raw_to:
             found_columns.append(word if type(word) is str else None)
         found = tuple(found_columns)
-        if not keep and type(raw) is float:
+        if not keep and type(raw) in (float, int):
             if len(self._faithful) >= _CACHE:
                 self._faithful.clear()
             self._faithful[raw, word] = found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,12 @@ from bdx.mapping.paths_tree import Plan, Rows, run_columns
 
 COPIED = ("url", "mime_type", "title", "language", "class_id")
 """What a reference takes over from the entry it names."""
+
+INDEX = "handover"
+"""The role of the entries of a list of documents."""
+
+REFERRING = ("battery.cycle_life_reference_test", "carbon_footprint.study_url", "event.document")
+"""Columns that name a document: by its URL, or by the identifier that a list of documents has for it."""
 
 
 def resolve_rows(plan: Plan, rows: dict[str, list[tuple[Any, ...]]], context: Context) -> None:
@@ -43,10 +50,28 @@ def resolve_rows(plan: Plan, rows: dict[str, list[tuple[Any, ...]]], context: Co
             rows[table][number] = tuple(filled)
         elif key in listed:
             _dangling(context.log, context.source, key, row[at["role"]], identifier)
+    for name in REFERRING if listed else ():
+        table, _, column = name.partition(".")
+        if column in run_columns(plan, table):
+            _check_column(plan, rows[table], name, index.keys(), listed, context)
 
 
-def _dangling(log: Log, source: str, key: str, role: str, identifier: str) -> None:
-    log.find("M008", source=source, table="document", column="identifier", locator=key, value=identifier, role=role)
+def _check_column(
+    plan: Plan, rows: list[tuple[Any, ...]], name: str, known: Set[tuple[str, str]], listed: set[str], context: Context
+) -> None:
+    """Find values of a column that are neither an identifier of the list nor a URL of their own."""
+    table, _, column = name.partition(".")
+    names = run_columns(plan, table)
+    at, keyed = names.index(column), names.index("battery_key")
+    for row in rows:
+        key, value = row[keyed], row[at]
+        if value is not None and key in listed and (key, value) not in known and "://" not in value:
+            _dangling(context.log, context.source, key, column, value, name)
+
+
+def _dangling(log: Log, source: str, key: str, role: str, identifier: str, place: str = "document.identifier") -> None:
+    table, _, column = place.partition(".")
+    log.find("M008", source=source, table=table, column=column, locator=key, value=identifier, role=role)
 
 
 def with_entries(
@@ -89,14 +114,36 @@ def ready_batch(chunk: Chunk, table: str, facts: Plan, losses: Losses) -> pa.Rec
         for inner in place.scope.places:
             if place.scope.table == table and inner.scope.table in chunk:
                 batch = _with_parents(batch, chunk[inner.scope.table], place)
-    if table != "document" or not batch.num_rows:
+    if not batch.num_rows:
         return batch
-    if facts.resolve is not None:
+    if facts.resolve is None or not facts.resolve.get("entries"):
+        batch = _by_url(batch, table, chunk)
+    if table == "document" and facts.resolve is not None:
         role = facts.resolve["role"]
         if facts.resolve.get("entries"):
             return _rebuilt(with_entries(_rows(batch), role, _accepted(facts, role), _placed(facts), losses))
         if "role" in batch.schema.names and pc.any(pc.equal(batch.column("role"), role)).as_py():
             return _rebuilt(without_covered(_rows(batch), role))
+    return batch
+
+
+def _by_url(batch: pa.RecordBatch, table: str, chunk: Chunk) -> pa.RecordBatch:
+    """Return the batch of a table with the URL of a listed document in place of its identifier, for a model without such a list."""
+    listed = chunk.get("document")
+    names = [name for place in REFERRING for other, _, name in (place.partition("."),) if other == table and name in batch.schema.names]
+    names = [name for name in names if batch.column(name).null_count < batch.num_rows]
+    if not names or listed is None or "identifier" not in listed.schema.names or "url" not in listed.schema.names:
+        return batch
+    rows = zip(*(listed.column(name).to_pylist() for name in ("role", "battery_key", "identifier", "url")), strict=True)
+    urls: dict[tuple[str, str], str] = {}
+    for role, key, identifier, url in rows:
+        if role == INDEX and identifier and url:
+            urls.setdefault((key, identifier), url)
+    keys = batch.column("battery_key").to_pylist() if urls else []
+    for name in names if urls else ():
+        at = batch.schema.get_field_index(name)
+        values = [urls.get((key, value), value) for key, value in zip(keys, batch.column(at).to_pylist(), strict=True)]
+        batch = batch.set_column(at, batch.schema.field(at), pa.array(values, batch.schema.field(at).type))
     return batch
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as pc
+
+from bdx.mapping.paths_distinct import distinct
 from bdx.mapping.paths_held import Held
 from bdx.mapping.paths_tree import Rows
 
@@ -21,33 +25,74 @@ def routed(held: Held) -> Groups:
         parents.setdefault(key, number)
     for table in plan.tables[1:]:
         places = [place for place in plan.rows if place.scope.table == table and not place.link]
-        if places:
+        if places and not _route_shared(held, table, places, groups):
             _route_table(held, table, places, parents, groups)
     for place in plan.rows:
         if place.link:
             _route_linked(held, place, groups)
     for table in plan.tables:
-        held.losses.columns(table, held.batches[table], held.places.get(table))
+        held.losses.columns(table, held.batches[table], held.places.get(table), held.weights.get(table))
     return groups
 
 
+def _route_shared(held: Held, table: str, places: list[Rows], groups: Groups) -> bool:
+    """Send rows to their places by kinds of rows that say the same, each looked at once; say whether that was possible.
+
+    It is not where rows stand in one another, lack their parent, or are more than a place holds.
+    """
+    plan, batch = held.plan, held.batches[table]
+    if any(place.link or place.scope.places for place in plan.rows if place.scope.table == table):
+        return False
+    keys = held.array(plan.tables[0], "battery_key")
+    parents = pc.index_in(held.array(table, "battery_key"), value_set=keys)
+    found = distinct(batch, "battery_key") if not parents.null_count and pc.count_distinct(keys).as_py() == len(keys) else None
+    if found is None:
+        return False
+    first, kinds = found
+    held.share(table, first, np.bincount(kinds).tolist())
+    chosen = [candidates[0] if candidates else None for candidates in _candidates(held, table, places)]
+    numbers = np.array([-1 if place is None else place.number for place in chosen])[kinds]
+    above = parents.to_numpy(zero_copy_only=False)
+    for place in {place.number: place for place in chosen if place is not None}.values():
+        rows = np.flatnonzero(numbers == place.number)
+        if not place.many and len(np.unique(above[rows])) != len(rows):
+            held.unshare(table, batch)
+            return False
+    for number in np.unique(numbers[numbers >= 0]).tolist():
+        rows = np.flatnonzero(numbers == number)
+        rows = rows[np.argsort(above[rows], kind="stable")]
+        ends = np.flatnonzero(np.diff(above[rows], append=-1)) + 1
+        said, start = kinds[rows].tolist(), 0
+        for parent, end in zip(above[rows[ends - 1]].tolist(), ends.tolist(), strict=True):
+            groups[number][parent] = said[start:end]
+            start = end
+    held.places[table] = chosen
+    return True
+
+
 def _route_table(held: Held, table: str, places: list[Rows], parents: dict[str, int], groups: Groups) -> None:
-    columns = tuple(dict.fromkeys(c for place in places for c in (*place.match, *place.implied)))
+    keys = held.values(table, "battery_key")
+    candidates = _candidates(held, table, places)
+    held.places[table] = [_settle(candidates[row], parents.get(key), row, groups) for row, key in enumerate(keys)]
+
+
+def _candidates(held: Held, table: str, places: list[Rows]) -> list[list[Rows]]:
+    """Return per row the places that take it, the one it came from before any other."""
+    columns = tuple(dict.fromkeys(c for place in places for c in (*place.match, *place.implied, *place.where)))
     told = list(zip(*(held.values(table, column) for column in columns), strict=True)) if columns else None
     memo: dict[tuple[Any, ...], list[Rows]] = {}
-    chosen: list[Rows | None] = []
-    notes = held.notes(table)
-    for row, key in enumerate(held.values(table, "battery_key")):
+    found: list[list[Rows]] = []
+    for row, notes in enumerate(held.notes(table)):
         values = told[row] if told is not None else ()
         candidates = memo.get(values)
         if candidates is None:
             told_by = dict(zip(columns, values, strict=True))
-            candidates = memo[values] = [place for place in places if _fits(place, told_by)]
-        mark = (notes[row] or {}).get("#")
+            candidates = memo[values] = [place for place in places if not place.read_only and _fits(place, told_by)]
+        mark = (notes or {}).get("#")
         if mark is not None:
             candidates = [place for place in places if place.pointer == mark] or candidates
-        chosen.append(_settle(candidates, parents.get(key), row, groups))
-    held.places[table] = chosen
+        found.append(candidates)
+    return found
 
 
 def _settle(candidates: list[Rows], parent: int | None, row: int, groups: Groups) -> Rows | None:
@@ -90,4 +135,4 @@ def _fits(place: Rows, held: dict[str, Any]) -> bool:
     for column in place.match:
         if held[column] != place.values[column] and held[column] not in place.accepts.get(column, ()):
             return False
-    return all(held[column] is None or held[column] == value for column, value in place.implied.items())
+    return all(held[column] is None or held[column] == value for column, value in (*place.implied.items(), *place.where.items()))

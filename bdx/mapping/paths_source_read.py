@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from bdx.mapping.paths_extra import escape
 from bdx.mapping.paths_nodes import Constant, Copy, Group, Leaf
 from bdx.mapping.paths_quantity import Quantity, UnitOf
 from bdx.mapping.paths_source import Source
 from bdx.mapping.paths_tree import First, Object, Plan, Rows, Scope, run_columns
+
+
+def _beside(holder: Object, unit: UnitOf) -> bool:
+    """Say whether the value of a unit stands in the same object."""
+    return any(child is unit.quantity for child in holder.keys.values())
+
 
 _LARGE = 2**53
 """Whole numbers below this are floats without loss."""
@@ -22,11 +29,12 @@ class ReaderSource(Source):
 
     def __init__(self, facts: Plan) -> None:
         super().__init__()
+        self._units: dict[int, str] = {}
         self.plan = facts
         self.line(0, "def make(run, appends):")
         for number, table in enumerate(facts.tables):
             self.line(1, f"row_{table} = appends[{number}]")
-        self.line(1, "shape = run.shape; many = run.many; notes_of = run.notes_of; begin = run.begin; link = run.link")
+        self.line(1, "shape = run.shape; many = run.many; each = run.each; notes_of = run.notes_of; begin = run.begin; link = run.link")
         for scope in reversed(facts.scopes):
             self._scope(scope)
         self.line(1, "return read_0")
@@ -37,6 +45,8 @@ class ReaderSource(Source):
 
     def _scope(self, scope: Scope) -> None:
         main = scope.number == 0
+        for place in scope.places:
+            self.line(1, f"p{place.number} = run.place({place.number}, read_{place.scope.number})")
         arguments = "d, _key=None, base=''" if main else "d, key, base, mark" + "".join(f", {_variable(c)}" for c in scope.parameters)
         self.line(1, f"def read_{scope.number}({arguments}):")
         self.line(2, "X = {}" if main else "X = {} if mark is None else {'#': mark}")
@@ -82,19 +92,19 @@ class ReaderSource(Source):
             self.line(2, f"if {_variable(column)} in {self.bind('K', frozenset(values))}: X['#'] = {here.pointer!r}")
 
     def _place(self, place: Rows) -> None:
+        name = f"r{place.number}"
+        if place.rest:
+            self.line(2, f"if {name} is not M: run.rest(p{place.number}, {name}, key, X, base)")
+            return
+        if not place.link:
+            self.line(2, f"if {name} is not M: many(p{place.number}, {name}, key, X, base)")
+            return
         linked = {column: _variable(source) for column, source in place.link.items()}
         cells = [linked.get(c) or repr(place.fills.get(c)) for c in place.scope.parameters]
-        name = f"r{place.number}"
-        mark = "None"
-        if place.link:
-            mark = f"mark{place.number}"
-            self.line(2, f"{mark} = link({place.number}, ({', '.join(linked.values())},))")
-        self.line(2, f"if {name} is not M:")
+        mark = f"mark{place.number}"
+        self.line(2, f"{mark} = link({place.number}, ({', '.join(linked.values())},))")
         cells_text = "(" + "".join(f"{cell}, " for cell in cells) + ")"
-        reader = f"read_{place.scope.number}"
-        scalars = not isinstance(place.scope.root, Object)
-        told = f"{place.pointer!r}, {mark}, {cells_text}, {place.many}, {scalars}, {place.scope.table!r}"
-        self.line(3, f"many({reader}, {name}, key, X, base, {told})")
+        self.line(2, f"if {name} is not M: each(p{place.number}, {name}, key, X, base, {mark}, {cells_text})")
 
     def _object(self, scope: Scope, node: Object, name: str, depth: int) -> None:
         self.line(depth, f"if type({name}) is dict:")
@@ -106,11 +116,14 @@ class ReaderSource(Source):
         count = self.fresh("n")
         self.line(depth, f"{count} = 0")
         constants = []
+        above = [(key, child) for key, child in node.keys.items() if isinstance(child, UnitOf) and not _beside(node, child)]
+        for key, unit in above:
+            self._unit_above(unit, name, count, key, depth)
         for key, child in node.keys.items():
             if isinstance(child, UnitOf):
                 continue
             if isinstance(child, Quantity):
-                self._quantity(child, node, name, count, key, depth)
+                self._quantity(child, name, count, key, depth)
                 continue
             if isinstance(child, Constant):
                 constants.append((key, child))
@@ -122,6 +135,10 @@ class ReaderSource(Source):
             self._value(scope, child, value, depth + 1)
         for key, constant in constants:
             self._constant(node, constant, name, count, key, depth)
+        for _, unit in above:
+            alone = self._units[id(unit.quantity)]
+            self.line(depth, f"if {alone} is not M and {alone}_alone: X[{unit.pointer!r}] = {alone}")
+        self._given_up(node, name, depth)
         known = self.bind("K", frozenset(node.keys))
         self.line(depth, f"if {count} != len({name}) or not {count}: note_unknown({name}, {known}, {node.pointer!r}, X)")
 
@@ -139,12 +156,17 @@ class ReaderSource(Source):
             self.line(depth + 1, f"if type({value}) is str: {_variable(constant.raw_to)} = {value}")
         self.line(depth + 1, f"if {value} != {constant.value!r}{alone}: X[{constant.pointer!r}] = {value}")
 
-    def _quantity(self, node: Quantity, holder: Object, name: str, count: str, key: str, depth: int) -> None:
-        value, unit = self.fresh("w"), self.fresh("u")
-        unit_key = next(k for k, child in holder.keys.items() if isinstance(child, UnitOf) and child.quantity is node)
-        self.line(depth, f"{value} = {name}.get({key!r}, M); {unit} = {name}.get({unit_key!r}, M)")
-        self.line(depth, f"if {value} is not M or {unit} is not M:")
-        self.line(depth + 1, f"{count} += ({value} is not M) + ({unit} is not M)")
+    def _quantity(self, node: Quantity, name: str, count: str, key: str, depth: int) -> None:
+        value, above = self.fresh("w"), self._units.get(id(node))
+        unit = above or self.fresh("u")
+        if above:
+            self.line(depth, f"{value} = {name}.get({key!r}, M)")
+            self.line(depth, f"if {value} is not M:")
+            self.line(depth + 1, f"{count} += 1; {unit}_alone = False")
+        else:
+            self.line(depth, f"{value} = {name}.get({key!r}, M); {unit} = {name}.get({node.unit_key!r}, M)")
+            self.line(depth, f"if {value} is not M or {unit} is not M:")
+            self.line(depth + 1, f"{count} += ({value} is not M) + ({unit} is not M)")
         targets = ", ".join(map(_variable, node.columns))
         comma = "," if len(node.columns) == 1 else ""
         slow = f"{targets}{comma} = {self.bind('slow', node.slow)}({value}, {unit}, X, run, base)"
@@ -153,6 +175,18 @@ class ReaderSource(Source):
             self.line(depth + 1, f"else: {slow}")
         else:
             self.line(depth + 1, slow)
+
+    def _unit_above(self, unit: UnitOf, name: str, count: str, key: str, depth: int) -> None:
+        """Look up a unit that stands further up than its value; it is noted where it turns out to stand alone."""
+        known = self._units[id(unit.quantity)] = self.fresh("u")
+        self.line(depth, f"{known} = {name}.get({key!r}, M); {known}_alone = True")
+        self.line(depth, f"{count} += {known} is not M")
+
+    def _given_up(self, node: Object, name: str, depth: int) -> None:
+        """Note whole what stands beside the key that a choice would write."""
+        for number, key in enumerate(node.choice[1:], 1):
+            first = " or ".join(f"{name}.get({other!r}, M) is not M" for other in node.choice[:number])
+            self.line(depth, f"if {key!r} in {name} and ({first}): X[{f'{node.pointer}/{escape(key)}'!r}] = {name}[{key!r}]")
 
     def _value(self, scope: Scope, node: Any, name: str, depth: int) -> None:
         if isinstance(node, Object):
@@ -167,6 +201,8 @@ class ReaderSource(Source):
             comma = "," if len(node.columns) == 1 else ""
             targets = ", ".join(map(_variable, node.columns)) + comma
             self.line(depth, f"{targets} = {self.bind('slow', node.slow)}({name}, X, run, base)")
+            if node.rest is not None:
+                self.line(depth, f"r{node.rest.number} = {self.bind('left', node.left)}({name}) or M")
         else:
             self._leaf(node, name, depth)
 
@@ -175,7 +211,13 @@ class ReaderSource(Source):
         self.line(depth, f"if type({name}) is list and {name}:")
         self.line(depth + 1, f"{item} = {name}[0]")
         self._value(scope, node.item, item, depth + 1)
-        self.line(depth + 1, f"if len({name}) > 1: note_rest({name}, {node.pointer!r}, X)")
+        many = "if"
+        if node.rest is not None:
+            # Where the first says nothing, rows after it would be written in its place.
+            said = " or ".join(f"{_variable(column)} is not None" for column in _columns_in(node.item))
+            self.line(depth + 1, f"if len({name}) > 1 and ({said}): r{node.rest.number} = [*enumerate({name})][1:]")
+            many = "elif"
+        self.line(depth + 1, f"{many} len({name}) > 1: note_rest({name}, {node.pointer!r}, X)")
         self.line(depth, "else:")
         self.line(depth + 1, f"shape({name}, {node.pointer!r}, X, base, {scope.table!r}, 'a list')")
 
@@ -204,3 +246,10 @@ _TRUSTED = {
     "number": f"type({{0}}) is float or (type({{0}}) is int and -{_LARGE} < {{0}} < {_LARGE})",
     "integer": f"type({{0}}) is int and -{2**63} <= {{0}} < {2**63}",
 }
+
+
+def _columns_in(node: Any) -> tuple[str, ...]:
+    """Return the columns that an object or leaf of a list's first item fills."""
+    if isinstance(node, Object):
+        return tuple(column for child in node.keys.values() for column in _columns_in(child))
+    return getattr(node, "columns", ())

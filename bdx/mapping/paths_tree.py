@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,18 +16,30 @@ STRUCTURE = ("battery_key", "source_id", "locator", "extra")
 
 @dataclass(slots=True)
 class Object:
-    """An object of the document: what stands at its keys."""
+    """An object of the document: what stands at its keys. Of the keys of a `choice` one is written, the first that says something."""
 
     pointer: str
     keys: dict[str, Any] = field(default_factory=dict)
+    choice: tuple[str, ...] = ()
+
+
+def mark_choice(node: Any, path: Iterable[str | int], keys: Sequence[str]) -> bool:
+    """Make the object at a path a choice of keys; say whether it is one, and those that may be given up are objects."""
+    for step in path:
+        node = getattr(node, "keys", {}).get(step)
+    if not isinstance(node, Object) or not all(isinstance(node.keys.get(key), Object) for key in keys[1:]):
+        return False
+    node.choice = tuple(keys)
+    return True
 
 
 @dataclass(slots=True)
 class First:
-    """A list that has one place in the canonical tables: its first item; the rest is noted."""
+    """A list that has one place in the canonical tables: its first item; the rest is noted, or is rows of its own."""
 
     pointer: str
     item: Any = None
+    rest: Rows | None = None
 
 
 @dataclass(slots=True)
@@ -35,8 +47,9 @@ class Rows:
     """A list of items (`many`) or one object that is rows of a child table, told from other places by constants.
 
     `values` are set on reading; a row is written here where its `match` columns hold those values (or one of `accepts`)
-    and its `implied` columns hold theirs or nothing. `assumed` are set on reading and not asked for on writing.
-    `link` copies columns of the parent row into the child's.
+    and its `implied` columns hold theirs or nothing. `assumed` are set on reading and not asked for on writing; `where` are
+    asked for on writing as `implied` are, and not set on reading. `link` copies columns of the parent row into the child's.
+    `rest`: only the items of the list that a field of the parent leaves. `read_only`: no row is written here that was not read here.
     """
 
     number: int
@@ -49,6 +62,9 @@ class Rows:
     implied: Mapping[str, Any]
     assumed: Mapping[str, Any]
     link: Mapping[str, str]
+    where: Mapping[str, Any] = field(default_factory=dict)
+    rest: bool = False
+    read_only: bool = False
 
     @property
     def fills(self) -> dict[str, Any]:
@@ -58,7 +74,7 @@ class Rows:
     @property
     def carries(self) -> frozenset[str]:
         """Columns of a row that the document holds when the row is written here."""
-        return frozenset((*self.scope.carries, *self.values, *self.implied, *self.link))
+        return frozenset((*self.scope.carries, *self.values, *self.implied, *self.where, *self.link))
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -57,7 +57,8 @@ def _written(chunk: Chunk, facts: Plan, mapping: str, context: Context, options:
     make, cells = writer(mapping, options)
     groups = routed(held)
     notes = [held.notes(table) for table in facts.tables]
-    write = make([run.cell(scope, node) for scope, node in cells], groups, notes, run.patch, run.rows)
+    write = make([run.cell(scope, node) for scope, node in cells], groups, notes, run.patch, run.rows, run.choose, run.once)
+    held.count_foreign()
     keys = held.values(main, "battery_key")
     for number in range(chunk[main].num_rows):
         yield Document(facts.model, write(number), keys[number] or "")
@@ -106,26 +107,36 @@ class WriteRun:
         if node.column in scope.unread:
             return
         held = self.held.values(scope.table, node.column)
-        lost = Counter(str(held[row]) for row in self._rows_of(scope, node.pointer) if held[row] is not None and found[row] is None)
+        lost: Counter[str] = Counter()
+        for row, times in self._rows_of(scope, node.pointer):
+            if held[row] is not None and found[row] is None:
+                lost[str(held[row])] += times
         for value, count in lost.items():
             self.losses.add(f"{scope.table}.{node.column}", f"it has no word for '{value}'", count)
 
     def _narrowed(self, scope: Scope, node: Leaf) -> None:
         held = self.held.values(scope.table, node.column)
-        for value, count in Counter(held[row] for row in self._rows_of(scope, node.pointer)).items():
-            if value in node.transform.narrow:
+        found: Counter[Any] = Counter()
+        for row, times in self._rows_of(scope, node.pointer):
+            value = held[row]
+            found[tuple(value) if type(value) is list else value] += times
+        for value, count in found.items():
+            if type(value) is tuple:
+                if len(value) > 1:
+                    self.losses.add(f"{scope.table}.{node.column}", f"it holds the first of {len(value)}", count)
+            elif value in node.transform.narrow:
                 word = node.transform.narrow[value]
                 self.losses.add(f"{scope.table}.{node.column}", f"its nearest word for '{value}' is '{word}'", count)
             elif node.transform.part and value is not None and node.transform.read(node.transform.write(value)) != value:
                 self.losses.add(f"{scope.table}.{node.column}", "it holds only a part of the value (the day)", count)
 
-    def _rows_of(self, scope: Scope, pointer: str) -> Iterator[int]:
-        """Yield the rows written by a scope, less those whose raw value at the pointer is put back."""
-        places = self.held.places.get(scope.table)
+    def _rows_of(self, scope: Scope, pointer: str) -> Iterator[tuple[int, int]]:
+        """Yield the rows written by a scope and how many each stands for, less those whose raw value at the pointer is put back."""
+        places, weights = self.held.places.get(scope.table), self.held.weights.get(scope.table)
         for row, notes in enumerate(self.held.notes(scope.table)):
             here = places is None or ((place := places[row]) is not None and place.scope is scope)
             if here and not (notes and pointer in notes):
-                yield row
+                yield row, weights[row] if weights else 1
 
     def _quantities(self, scope: Scope, node: Quantity) -> list[Any]:
         held = self.held.values(scope.table, node.column)
@@ -138,12 +149,39 @@ class WriteRun:
             self._wordless(scope, node, found)
         return found
 
+    def once(self, write: Callable[[int], Any], table: str) -> Callable[[int], Any]:
+        """Return a writer of child rows that writes a row once, however many batteries it stands for."""
+        weights = self.held.weights.get(table)
+        if weights is None:
+            return write
+        done: dict[int, Any] = {}
+
+        def known(number: int) -> Any:
+            if number not in done:
+                self.losses.times = weights[number]
+                done[number] = write(number)
+                self.losses.times = 1
+            return done[number]
+
+        return known
+
     def rows(self, write: Any, numbers: list[int], table: str) -> list[Any]:
         """Return the items of a list; a row that leaves nothing to write is lost."""
         items = [item for item in map(write, numbers) if item is not MISSING]
         if len(items) != len(numbers):
             self.losses.add(table, "nothing of these rows has a place in it", len(numbers) - len(items))
         return items
+
+    def choose(self, element: dict[str, Any], node: Object, scope: Scope) -> None:
+        """Keep the first key of a choice that says something; what only the others say is lost."""
+        kept, *others = [key for key in node.choice if key in element] or [""]
+        for key in others:
+            gone = {"": element.pop(key)}
+            for pointer, known in scope.nodes.items():
+                inner = pointer.removeprefix(f"{node.pointer}/{key}/")
+                if inner != pointer and lookup(gone, f"//{inner}") is not MISSING:
+                    for column in known.columns:
+                        self.losses.add(f"{scope.table}.{column}", f"it holds either '{kept}' or '{key}' at {node.pointer}", 1)
 
     def patch(self, element: Any, notes: Notes, scope: Scope) -> Any:
         """Return what was written with the notes of its row put back; MISSING where nothing is left."""

@@ -40,12 +40,17 @@ _FACTORIES: Mapping[str, Callable[[Column, Facts, Options], Transform]] = Mappin
         "timestamp": times.timestamp,
         "day": times.day,
         "decimal": numbers.decimal,
+        "date-time": times.date_time,
         "months": times.months,
+        "month-of-year": times.month_of_year,
+        "year-month": times.year_month,
         "told": texts.told,
         "words": texts.words,
         "texts": texts.texts,
         "single": texts.single,
+        "first": texts.first,
         "language-text": texts.language_text,
+        "language-object": texts.language_object,
         "phases": texts.phases,
     }
 )

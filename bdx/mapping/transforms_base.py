@@ -20,6 +20,26 @@ class Fault(Exception):
         self.expected = expected
 
 
+class PartFault(Fault):
+    """Parts of a raw value have no canonical meaning, each a fault of its own; `values` are those of the rest."""
+
+    def __init__(self, values: tuple[Any, ...], parts: list[Part]) -> None:
+        super().__init__(parts[0].code, parts[0].expected)
+        self.values = values
+        self.parts = parts
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part at fault: the column it is for, where it stands in the raw value, what stands there, what was expected."""
+
+    column: str
+    pointer: str
+    raw: Any
+    code: str
+    expected: str
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Choices of the user that change what a value means: zone of zoneless times, preferred language of texts."""

@@ -1,4 +1,4 @@
-"""Two-way functions between one list of objects and several columns; the closed list is GROUPS."""
+"""Two-way functions between one list of objects, or one object, and several columns; the closed list is GROUPS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from bdx.mapping.paths_extra import same
 from bdx.mapping.paths_nodes import GroupTransform
 from bdx.mapping.transforms_base import Fault
-from bdx.mapping.transforms_numbers import as_float
+from bdx.mapping.transforms_choices import Either, Keyed, Street
+from bdx.mapping.transforms_picked import Picked
 from bdx.spec import Facts
 
 
@@ -57,35 +58,6 @@ class Objects:
         return all(len(item) <= most for item in raw) and same(self.write(values), raw)
 
 
-class Picked:
-    """A list of objects told apart by the value of `key`; `picks` name the column of each, its number is at `value`."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._key: str = facts["key"]
-        self._value: str = facts["value"]
-        self._picks = [(pick["is"], pick["to"]) for pick in facts["picks"]]
-        self.columns = tuple(column for _, column in self._picks)
-
-    def read(self, raw: Any) -> tuple[Any, ...]:
-        """Return the number of each pick, the first where a pick stands twice."""
-        if type(raw) is not list or not all(type(item) is dict for item in raw):
-            raise Fault("M003", "a list of objects")
-        found: dict[str, float] = {}
-        for item in raw:
-            for wanted, column in self._picks:
-                told = item.get(self._key)
-                if type(told) in (int, float) and told == wanted and column not in found and item.get(self._value) is not None:
-                    found[column] = as_float(item[self._value])
-        return tuple(found.get(column) for column in self.columns)
-
-    def write(self, values: tuple[Any, ...]) -> Any:
-        """Return one object per pick that has a number."""
-        pairs = zip(self._picks, values, strict=True)
-        return [{self._key: wanted, self._value: value} for (wanted, _), value in pairs if value is not None] or None
-
-    def keeps(self, raw: Any, values: tuple[Any, ...]) -> bool:
-        """Say whether writing the values gives the list back."""
-        return same(self.write(values), raw)
-
-
-GROUPS: Mapping[str, Callable[[Facts], GroupTransform]] = MappingProxyType({"objects": Objects, "picked": Picked})
+GROUPS: Mapping[str, Callable[[Facts], GroupTransform]] = MappingProxyType(
+    {"objects": Objects, "picked": Picked, "keyed": Keyed, "either": Either, "street": Street}
+)

@@ -40,11 +40,36 @@ def _finite(array: pa.Array) -> list[Any]:
     return values  # type: ignore[no-any-return]
 
 
+def _shift(places: int) -> Callable[[float], float]:
+    """Return a move of the decimal point in the number a float prints as, so that 1.005 kW is 1005 W and not 1004.9999999999999."""
+    factor = float(10 ** abs(places))
+
+    def shifted(value: float) -> float:
+        moved = value * factor if places > 0 else value / factor
+        whole = moved if places > 0 else value
+        if -_WHOLE < whole < _WHOLE and whole.is_integer() and (places < 0 or moved / factor == value):
+            return moved
+        if not math.isfinite(value):
+            return value
+        digits, _, exponent = repr(value).partition("e")
+        return float(f"{digits}e{int(exponent or 0) + places}")
+
+    return shifted
+
+
+_WHOLE = 2**53
+"""Below this, whole floats are exact, and so is one division or multiplication that ends in one."""
+
+_TENS = {Fraction(10) ** places: places for places in range(-9, 10) if places}
+
+
 def converter(source: str, target: str) -> Callable[[float], float]:
-    """Return the exact conversion between two units, rounded once."""
+    """Return the exact conversion between two units, rounded once; powers of ten move the point of the decimal number."""
     scale, offset = units.factor(source, target)
     if not offset and scale == 1:
         return same
+    if not offset and scale in _TENS:
+        return _shift(_TENS[scale])
     if not offset and scale.denominator == 1 and scale.numerator < 2**53:
         factor = float(scale)
         return lambda value: value * factor
@@ -61,10 +86,16 @@ def number(column: Column, facts: Facts, options: Options) -> Transform:
         return Transform(as_float, same, "number", _finite)
     forward, back = converter(unit, column.unit), converter(column.unit, unit)
 
+    def read(raw: Any) -> float:
+        value = forward(as_float(raw))
+        if math.isinf(value):
+            raise Fault("M006", f"a number below 1.8e308 {column.unit}")
+        return value
+
     def write(value: float) -> float | None:
         return back(value) if math.isfinite(value) else None
 
-    return Transform(lambda raw: forward(as_float(raw)), write)
+    return Transform(read, write)
 
 
 def as_integer(raw: Any) -> int:
@@ -82,8 +113,21 @@ def as_integer(raw: Any) -> int:
 
 
 def integer(column: Column, facts: Facts, options: Options) -> Transform:
-    """An int64; fractions are a fault."""
-    return Transform(as_integer, same, "integer", plain)
+    """An int64, in the unit of the model where the field names one; fractions are a fault."""
+    unit = facts.get("unit", column.unit)
+    if unit == column.unit:
+        return Transform(as_integer, same, "integer", plain)
+    scale, _ = units.factor(unit, column.unit)
+
+    def read(raw: Any) -> int:
+        exact = Fraction(as_float(raw)) * scale
+        return as_integer(int(exact) if exact.denominator == 1 else float(exact))
+
+    def write(value: int) -> float:
+        exact = value / scale
+        return int(exact) if exact.denominator == 1 else float(exact)
+
+    return Transform(read, write)
 
 
 _EXACT = Context(prec=60)

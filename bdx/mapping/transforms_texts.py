@@ -88,6 +88,23 @@ def single(column: Column, facts: Facts, options: Options) -> Transform:
     return Transform(read, lambda value: [value])
 
 
+def language_object(column: Column, facts: Facts, options: Options) -> Transform:
+    """A text in languages, read in any of its shapes and written as {"de": x}."""
+    listed = language_text(column, facts, options)
+    return Transform(listed.read, lambda value: listed.write(value)[0])
+
+
+def first(column: Column, facts: Facts, options: Options) -> Transform:
+    """A list of texts of which the model has room for the first, as a bare text."""
+
+    def read(raw: Any) -> list[str]:
+        if type(raw) is str:
+            return [raw]
+        raise Fault("M001", "a text")
+
+    return Transform(read, lambda value: value[0] if value else None, part=True)
+
+
 def language_text(column: Column, facts: Facts, options: Options) -> Transform:
     """A text in languages, in any of its shapes: [{"de": x}], {"de": x}, [{"language": "de", "text": x}] or x."""
     wanted = (options.language, "en", "und")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -45,7 +46,8 @@ def calendar_date(column: Column, facts: Facts, options: Options) -> Transform:
     return Transform(_days, _date_text, "word", lambda array: array.cast(pa.string()).to_pylist())
 
 
-def _micros(raw: Any, zone: str) -> int:
+def read_time(raw: Any, zone: str) -> int:
+    """Return an ISO 8601 time as microseconds since 1970; Fault where it is none, or has no zone and `zone` names none."""
     if type(raw) is not str:
         raise Fault("M001", "a time as YYYY-MM-DDThh:mm:ssZ")
     found = _TIME.fullmatch(raw)
@@ -80,7 +82,7 @@ def _time_column(array: pa.Array) -> list[Any]:
 
 def timestamp(column: Column, facts: Facts, options: Options) -> Transform:
     """A moment as ISO 8601 with its zone, written in UTC."""
-    return Transform(lambda raw: _micros(raw, options.assume_tz), time_text, "word", _time_column)
+    return Transform(lambda raw: read_time(raw, options.assume_tz), time_text, "word", _time_column)
 
 
 def day(column: Column, facts: Facts, options: Options) -> Transform:
@@ -90,6 +92,48 @@ def day(column: Column, facts: Facts, options: Options) -> Transform:
         return _date_text(micros // 86_400_000_000)
 
     return Transform(lambda raw: _days(raw) * 86_400_000_000, write, "word", part=True)
+
+
+def date_time(column: Column, facts: Facts, options: Options) -> Transform:
+    """A date that the model gives as a timestamp: read as the date it names, written as the start of that day in UTC."""
+
+    def column_of(array: pa.Array) -> list[Any]:
+        return pc.binary_join_element_wise(array.cast(pa.string()), "T00:00:00Z", "").to_pylist()  # type: ignore[no-any-return]
+
+    return Transform(_days, lambda days: _date_text(days) + "T00:00:00Z", "word", column_of)
+
+
+_MONTH_OF_YEAR = re.compile(r"--(0[1-9]|1[0-2])(Z|[+-]\d{2}:\d{2})?")
+
+
+def month_of_year(column: Column, facts: Facts, options: Options) -> Transform:
+    """A number of months in the form of a month of the year (gMonth), which ends at twelve."""
+
+    def read(raw: Any) -> int:
+        found = _MONTH_OF_YEAR.fullmatch(raw) if type(raw) is str else None
+        if found is None:
+            raise Fault("M001", "a number of months as --01 to --12")
+        return int(found[1])
+
+    return Transform(read, lambda value: f"--{value:02d}" if 1 <= value <= 12 else None, "word")
+
+
+_YEAR_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])(Z|[+-]\d{2}:\d{2})?")
+
+
+def year_month(column: Column, facts: Facts, options: Options) -> Transform:
+    """A date that the model gives as a month (gYearMonth), until the end of which something holds: the last day of that month."""
+
+    def read(raw: Any) -> int:
+        if type(raw) is not str:
+            raise Fault("M001", "a month as YYYY-MM")
+        found = _YEAR_MONTH.fullmatch(raw)
+        if found is None or found[1] == "0000":
+            raise Fault("M004", "a month as YYYY-MM")
+        year, month = int(found[1]), int(found[2])
+        return (date(year, month, monthrange(year, month)[1]) - EPOCH).days
+
+    return Transform(read, lambda days: _date_text(days)[:7], "word", part=True)
 
 
 _PERIOD = re.compile(r"P(?=\d)(?:(\d{1,15})Y)?(?:(\d{1,15})M)?")
