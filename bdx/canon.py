@@ -50,11 +50,12 @@ class Table:
 
 @dataclass(slots=True)
 class Document:
-    """A part made of one tree of dicts, lists and scalars; `locator` says where it stood ("line 7")."""
+    """A part made of one tree of dicts, lists and scalars; `locator` says where it stood ("line 7"), `raw` is its line as it was."""
 
     name: str
     value: Any
     locator: str = ""
+    raw: bytes | None = None
 
 
 Part = Table | Document
@@ -94,6 +95,7 @@ class Log:
 
     def __init__(self) -> None:
         self._findings: dict[tuple[str, ...], Finding] = {}
+        self._slots: dict[tuple[str, ...], dict[str, Any]] = {}
         self._losses: dict[tuple[str, str, str], Loss] = {}
 
     @property
@@ -129,9 +131,11 @@ class Log:
         known = self._findings.get(key)
         if known is not None:
             known.count += count
+            known.message = _worded(code, known, self._slots[key]) if key in self._slots else known.message
             room = 5 - len(known.examples)
             known.examples.extend(list(examples)[:room] if examples else [row] if row is not None and room > 0 else [])
             return
+        self._slots[key] = slots
         self._findings[key] = finding(
             code, source=source, table=table, column=column, row=row, locator=locator, count=count, value=value, examples=examples, **slots
         )
@@ -154,9 +158,14 @@ class Log:
         """Take over everything another log holds; what names no source gets `source`."""
         for (code, origin, *place), found in other._findings.items():
             found.source = origin or source
-            mine = self._findings.setdefault((code, found.source, *place), found)
+            key = (code, found.source, *place)
+            mine = self._findings.setdefault(key, found)
+            slots = other._slots.get((code, origin, *place))
+            if slots is not None:
+                self._slots.setdefault(key, slots)
             if mine is not found:
                 mine.count += found.count
+                mine.message = _worded(code, mine, self._slots[key]) if key in self._slots else mine.message
         for loss in other.losses:
             self.lose(loss.source or source, loss.what, loss.why, loss.count)
 
@@ -182,14 +191,20 @@ def finding(
     rule = spec.rules().get(code)
     if rule is None:
         raise SpecError(f"no rule has code {code}")
+    first = list(examples)[:5] or ([row] if row is not None else [])
     text = shortened(str(value), 120)
-    values = {"source": source, "table": table, "column": column, "row": row, "locator": locator, "count": count, "value": text, **slots}
+    found = Finding(code, severity or rule.severity, "", source, table, column, row, locator, count, text, first)
+    found.message = _worded(code, found, slots)
+    return found
+
+
+def _worded(code: str, found: Finding, slots: Mapping[str, Any]) -> str:
+    """Return the message of a rule, filled with what was found; raises SpecError for a slot that nobody fills."""
+    named = {name: getattr(found, name) for name in ("source", "table", "column", "row", "locator", "count", "value")}
     try:
-        message = rule.message.format(**values)
+        return spec.rules()[code].message.format(**{**named, **slots})
     except (KeyError, IndexError, ValueError) as error:
         raise SpecError(f"rule {code}: message slot {error} is not filled") from error
-    first = list(examples)[:5] or ([row] if row is not None else [])
-    return Finding(code, severity or rule.severity, message, source, table, column, row, locator, count, text, first)
 
 
 @cache

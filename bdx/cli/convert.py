@@ -51,6 +51,13 @@ def _listed(ctx: click.Context, _param: click.Parameter, words: tuple[str, ...])
 @options.current_sign
 @options.assume_tz
 @options.battery
+@click.option(
+    "--set",
+    "give",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="Value for records that have none, as battery.model_id=BX36-14 or rated_capacity=14Ah. Repeatable.",
+)
 @click.option("--prefer", default="", metavar="SOURCE", help="Source whose values win where several disagree.")
 @click.option("--report", metavar="FILE", help="Write findings, losses, gaps and the evidence of each value as JSON to FILE.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
@@ -71,6 +78,7 @@ def command(
     current_sign: str | None,
     assume_tz: str | None,
     battery: str,
+    give: tuple[str, ...],
     prefer: str,
     report: str | None,
     quiet: bool,
@@ -89,6 +97,7 @@ def command(
       cat test.ndax | bdx convert - -t arrow | bdx convert - -o test.h5
       bdx convert test.csv -o test.parquet --repair current-milliampere
       bdx convert test.ndax line.xml master.csv -t idta-02035 -o passport.json
+      bdx convert passports.jsonl master.csv --set model_id=BX36-14 -t idta-02035 -o out.jsonl
     """
     from bdx.pipeline.converting import convert
 
@@ -108,6 +117,7 @@ def command(
             join_tests=join_tests,
             battery=battery,
             prefer=prefer,
+            give=give,
             repair=repair,
             reject=reject or "",
             by_part=by_part,

@@ -64,6 +64,11 @@ def read_chunks(source: Source, _format_spec: FormatSpec) -> Iterator[Chunk]:
     yield from arrange(sizes, lambda table, step: _rows(files[table], table, step, source), source.uri)
 
 
+def sniff_folder(path: str) -> bool:
+    """Say whether a folder is a data set: it holds the file that describes one."""
+    return (Path(path) / DESCRIPTOR).is_file()
+
+
 def _resources(folder: Path, source: Source) -> list[dict[str, Any]]:
     path = folder / DESCRIPTOR
     try:

@@ -45,7 +45,7 @@ class Member:
         return found
 
 
-def members(source: Source) -> list[Member] | None:
+def members(source: Source, *, tell: bool = True) -> list[Member] | None:
     """Return the JSON files of a folder or of a ZIP, sorted by folder and name; None for a source that is one file itself.
 
     Files that are no JSON by their names are a loss, hidden ones are not looked at. Raises: SourceError where there is no JSON file.
@@ -61,7 +61,7 @@ def members(source: Source) -> list[Member] | None:
     wanted = [name for name in shown if is_json(name)]
     if not wanted:
         raise SourceError("holds no JSON file", path=source.uri)
-    if len(wanted) < len(shown):
+    if tell and len(wanted) < len(shown):
         first = min(set(shown) - set(wanted))
         source.log.lose(source.uri, "other files", f"only JSON files are read; {first} is none by its name", len(shown) - len(wanted))
     return [Member(name, source) for name in sorted(wanted, key=lambda name: (name.rpartition("/")[0], name))]
@@ -76,7 +76,7 @@ def is_json(name: str) -> bool:
 def first(source: Source) -> Source | None:
     """Return the first JSON file of a folder or a ZIP by which its model is told; None where there is none."""
     try:
-        found = members(source)
+        found = members(source, tell=False)
     except SourceError:
         return None
     return found[0].open() if found else None

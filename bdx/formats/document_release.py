@@ -30,7 +30,8 @@ def release_of(value: dict[str, Any], spec: FormatSpec, uri: str, locator: str) 
     for row in spec.raw.get("other_version", ()):
         if _fits(value, row):
             what = f"is {spec.id} {row['version']} (it holds '{row['has'][0]}'); bdx reads {', '.join(spec.versions)}"
-            raise UnsupportedVersion(what, path=uri, offset=locator or None)
+            advice = f"; {row['advice']}" if "advice" in row else ""
+            raise UnsupportedVersion(what + advice, path=uri, offset=locator or None)
     for row in spec.raw.get("release", ()):
         if _fits(value, row):
             return f"{spec.id}@{row['version']}"
@@ -62,11 +63,13 @@ def _fits(value: dict[str, Any], row: Facts) -> bool:
 
 
 def lookup(value: Any, path: str) -> Any:
-    """Return what stands at a path such as `a.b`, None where nothing does; of a list, `[]`, the first item counts."""
-    for key in path.split("."):
+    """Return what stands at a path such as `a.b`, None where nothing does; of a list, `[]`, the first item counts, or the one of `[1]`."""
+    for step in path.split("."):
         if not isinstance(value, dict):
             return None
-        value = value.get(key.removesuffix("[]"))
-        if key.endswith("[]"):
-            value = value[0] if isinstance(value, list) and value else None
+        key, bracket, number = step.removesuffix("]").partition("[")
+        value = value.get(key)
+        if bracket:
+            at = int(number or 0)
+            value = value[at] if isinstance(value, list) and len(value) > at else None
     return value

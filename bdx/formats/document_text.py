@@ -13,7 +13,7 @@ from bdx.errors import CorruptSource, SourceError, UnsafeSource
 from bdx.formats.json_text import parse
 
 BLANKS = b" \t\r\n"
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,21 +42,34 @@ def write(parts: Iterable[Part], sink: BinaryIO, spec: FormatSpec, lines: bool =
 
 
 def _write_lines(parts: Iterable[Part], sink: BinaryIO, spec: FormatSpec) -> None:
-    waiting: list[bytes] = []
-    size = count = 0
+    """Write one document per line. The cyclic garbage collector runs between blocks: it would walk every document in vain."""
+    source, written = iter(parts), False
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        while block := _block(source, spec):
+            sink.write(block)
+            written = True
+            if running:
+                gc.collect(1)
+    finally:
+        if running:
+            gc.enable()
+    if not written:
+        raise _nothing(spec)
+
+
+def _block(parts: Iterator[Part], spec: FormatSpec) -> bytes:
+    """Return the lines of the next documents, b"" where there are no more."""
+    lines: list[bytes] = []
+    size = 0
     for part in parts:
         text = dumps(_document(part, spec).value)
-        waiting.append(text)
+        lines.append(text)
         size += len(text)
-        count += 1
         if size >= _BLOCK:
-            sink.write(b"\n".join(waiting) + b"\n")
-            waiting.clear()
-            size = 0
-    if waiting:
-        sink.write(b"\n".join(waiting) + b"\n")
-    if not count:
-        raise _nothing(spec)
+            break
+    return b"\n".join(lines) + b"\n" if lines else b""
 
 
 def write_folder(parts: Iterable[Part], folder: Path, spec: FormatSpec, *, by_part: bool = False) -> None:

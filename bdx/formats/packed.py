@@ -1,4 +1,4 @@
-"""Compressed sources: gzip, bzip2, xz and a ZIP that holds one file are read as what is inside, with the swell of a bomb refused."""
+"""Compressed sources: gzip, bzip2, xz, zstd and a ZIP that holds one file are read as what is inside, with the swell of a bomb refused."""
 
 from __future__ import annotations
 
@@ -15,11 +15,20 @@ from bdx.errors import CorruptSource, SourceError, TruncatedSource, UnsafeSource
 
 ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError, KeyError)
 """What Python's reader of ZIP archives raises over bytes that are none, are cut or are damaged."""
-_MAGIC: dict[bytes, str] = {b"\x1f\x8b\x08": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
+_MAGIC: dict[bytes, str] = {b"\x1f\x8b\x08": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+def _zstd(raw: BinaryIO) -> io.IOBase:
+    import pyarrow as pa
+
+    return cast(io.IOBase, pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd"))
+
+
 _OPEN: dict[str, Callable[[BinaryIO], io.IOBase]] = {
     "gzip": lambda raw: gzip.GzipFile(fileobj=raw),
     "bzip2": bz2.BZ2File,
     "xz": lzma.LZMAFile,
+    "zstd": _zstd,
 }
 _MOST_RATIO = 400
 _FREE = 256 << 20
@@ -27,7 +36,7 @@ _FREE = 256 << 20
 
 
 def kind(head: bytes) -> str:
-    """Return gzip, bzip2 or xz by the first bytes, or an empty string."""
+    """Return gzip, bzip2, xz or zstd by the first bytes, or an empty string."""
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
 
 
@@ -119,7 +128,11 @@ class _Unpacked(io.RawIOBase):
             raise TruncatedSource("the compressed data end too early", path=self._path, offset=self._given) from error
         except SourceError:
             raise
-        except (OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except OSError as error:
+            if "Truncated" in str(error):
+                raise TruncatedSource("the compressed data end too early", path=self._path, offset=self._given) from error
+            raise CorruptSource(f"the compressed data are damaged: {error}", path=self._path, offset=self._given) from error
+        except (zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise CorruptSource(f"the compressed data are damaged: {error}", path=self._path, offset=self._given) from error
         view[: len(data)] = data
         self._given += len(data)

@@ -16,6 +16,7 @@ from bdx.errors import BdxError
 from bdx.formats.canonical import WriteOptions, as_parts, guard, single_table, source_id_of
 from bdx.formats.rows_cells import EXPECTED, KEY_FROM, lines, parse
 from bdx.formats.rows_header import Heading, choose, exact, fit, headings
+from bdx.formats.rows_notes import notes
 from bdx.formats.rows_text import Sheet, Utf8, probe
 from bdx.formats.source import Source
 from bdx.spec import FormatSpec
@@ -51,7 +52,9 @@ def read_chunks(source: Source, _format_spec: FormatSpec) -> Iterator[Chunk]:
     """
     sheet = probe(source.head, _rank, source.uri)
     table = choose(sheet.cells, source.uri, PurePath(source.uri).stem)
-    columns = _Columns(table, sheet, source)
+    columns = Columns(table, sheet, source)
+    if sheet.above:
+        source.log.find("F126", source=source.uri, row=sheet.skip, locator=f"row {sheet.skip}", value=sheet.above)
     for cells, numbers in _cells(sheet, source):
         batch = columns.batch(cells, numbers)
         for start in range(0, max(batch.num_rows, 1), canon.BATCH_ROWS):
@@ -121,7 +124,7 @@ def _filled(batch: pa.RecordBatch) -> Any:
     return found
 
 
-class _Columns:
+class Columns:
     """Makes canonical batches of text cells: what each heading means, what was not carried, keys where none were given."""
 
     def __init__(self, table: str, sheet: Sheet, source: Source) -> None:
@@ -129,6 +132,7 @@ class _Columns:
         self._sheet = sheet
         self._source = source
         self._given = 0
+        self._begun = False
         self._numeric: dict[str, bool] = {}
         self._headings: list[Heading] = []
         met: set[str] = set()
@@ -143,6 +147,7 @@ class _Columns:
 
     def batch(self, cells: pa.RecordBatch, numbers: Any) -> pa.RecordBatch:
         """Return the canonical batch of some rows of text."""
+        cells, numbers = self._without_notes(cells, numbers)
         facts = spec.table(self._table)
         known: dict[str, pa.Array] = {}
         extra: dict[str, tuple[pa.Array, dict[str, str]]] = {}
@@ -160,6 +165,18 @@ class _Columns:
         self._given += cells.num_rows
         return canon.batch(self._table, known, extra)
 
+    def _without_notes(self, cells: pa.RecordBatch, numbers: Any) -> tuple[pa.RecordBatch, Any]:
+        """Return the rows without those between the header and the first record that explain the columns."""
+        if self._begun or not cells.num_rows:
+            return cells, numbers
+        count = notes(cells, self._headings, self._table, self._sheet.decimal)
+        self._begun = count < cells.num_rows
+        for row in range(count):
+            first = next((text for column in cells.columns if (text := column[row].as_py())), "")
+            where: dict[str, Any] = {"row": int(numbers[row]) - self._sheet.skip, "locator": f"{self._sheet.place}row {numbers[row]}"}
+            self._source.log.find("F120", source=self._source.uri, table=self._table, value=first, **where)
+        return cells.slice(count), numbers[count:]
+
     def _read(self, column: spec.Column, unit: str, text: pa.Array, numbers: Any) -> pa.Array:
         values = parse(text, column, self._sheet.decimal, unit)
         if values.null_count == text.null_count:
@@ -174,7 +191,7 @@ class _Columns:
                 table=self._table,
                 column=column.name,
                 row=int(numbers[first]) - below,
-                locator=f"row {numbers[first]}",
+                locator=f"{self._sheet.place}row {numbers[first]}",
                 count=len(rows),
                 value=text[first].as_py(),
                 examples=[int(numbers[row]) - below for row in rows[:5]],
@@ -197,7 +214,7 @@ class _Columns:
         if "source_id" in facts.by_name and "source_id" not in (*self._met, *facts.key):
             known["source_id"] = pa.array([source_id_of(self._source)] * len(numbers), pa.string())
         if "locator" in facts.by_name and "locator" not in self._met:
-            known["locator"] = pc.binary_join_element_wise("row", pa.array(numbers, pa.int64()).cast(pa.string()), " ")
+            known["locator"] = pc.binary_join_element_wise(f"{self._sheet.place}row", pa.array(numbers, pa.int64()).cast(pa.string()), " ")
 
     def _keys(self, known: dict[str, pa.Array], rows: int) -> pa.Array:
         numbers = pa.array(np.arange(self._given + 1, self._given + rows + 1), pa.int64()).cast(pa.string())

@@ -16,6 +16,10 @@ from bdx.formats.source import HEAD_BYTES, Source
 SEPARATORS = (",", ";", "\t", "|")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 READ_STEP = 1 << 20
+_LOOKED_AT, _TITLES = 230, 20
+_NAMES = 2
+"""Names of columns that make a line a header where the first line names none."""
+
 _COMMA = re.compile(r"\s*[-+]?[0-9]+,[0-9]+\s*")
 
 
@@ -121,6 +125,10 @@ class Sheet:
     decimal: str
     cells: tuple[str, ...]
     skip: int
+    above: str = ""
+    """How what stands above the header begins, if anything does."""
+    place: str = ""
+    """What a locator says before the row, where a source holds several sheets."""
 
 
 def probe(head: bytes, score: Callable[[list[str]], int], uri: str) -> Sheet:
@@ -134,14 +142,14 @@ def probe(head: bytes, score: Callable[[list[str]], int], uri: str) -> Sheet:
         raise SourceError("ends its lines with a carriage return alone; save it as CSV with line feeds", path=uri)
     best: tuple[int, int, Sheet] | None = None
     for separator in SEPARATORS:
-        found = _header(text, separator, whole=whole)
+        found = _header(text, separator, score, whole=whole)
         if found is None:
             continue
-        cells, skip, following = found
+        cells, skip, following, above = found
         decimal = "," if separator != "," and any(_COMMA.fullmatch(cell) for row in following for cell in row) else "."
         rank = (score(cells), len(cells))
         if best is None or rank > best[:2]:
-            best = (*rank, Sheet(separator, decimal, tuple(cells), skip))
+            best = (*rank, Sheet(separator, decimal, tuple(cells), skip, above))
     if best is None:
         raise SourceError("holds no line with text; expected a header", path=uri)
     return best[2]
@@ -158,19 +166,29 @@ def _head_text(head: bytes) -> str:
     return body.decode(encoding, "replace")
 
 
-def _header(text: str, separator: str, *, whole: bool) -> tuple[list[str], int, list[list[str]]] | None:
-    """Return (header cells, lines up to and with it, some rows below) for a separator."""
+def _header(
+    text: str, separator: str, score: Callable[[list[str]], int], *, whole: bool
+) -> tuple[list[str], int, list[list[str]], str] | None:
+    """Return (header cells, lines up to and with it, some rows below, what stands above) for a separator.
+
+    The header is the first line with text, unless that names no columns and one soon after does.
+    """
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    cells: list[str] | None = None
-    skip, following = 0, []
+    lines: list[tuple[list[str], int]] = []
     try:
         for row in rows:
-            if cells is not None:
-                following.append(row)
-                if len(following) == 200:
-                    break
-            elif any(cell.strip() for cell in row) and not (rows.line_num == 1 and text.startswith("sep=")):
-                cells, skip = row, rows.line_num
+            lines.append((row, rows.line_num))
+            if len(lines) == _LOOKED_AT:
+                break
     except csv.Error:
+        if not lines:
+            return None
+    filled = [at for at, (row, _) in enumerate(lines) if any(cell.strip() for cell in row)]
+    if filled and filled[0] == 0 and text.startswith("sep="):
+        filled = filled[1:]
+    if not filled:
         return None
-    return None if cells is None else (cells, skip, following if whole or len(following) == 200 else following[:-1])
+    at = next((place for place in filled[:_TITLES] if score(lines[place][0]) >= _NAMES), filled[0])
+    below = [row for row, _ in lines[at + 1 : at + 201]]
+    above = next((cell for cell in lines[filled[0]][0] if cell.strip()), "").strip() if at > filled[0] else ""
+    return lines[at][0], lines[at][1], below if whole or len(below) == 200 else below[:-1], above

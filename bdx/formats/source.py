@@ -28,6 +28,7 @@ class Source:
     A driver calls `stream()` to read forward, `seekable()` where it must jump (standard input is then spooled to
     a temporary file), and `log.find(code, ...)` to remark on the bytes without stopping. gzip, bzip2, xz and zstd are read as what
     they hold; `path` is then None, as for standard input, and a driver that opens it by name uses `seekable()`.
+    `assume_tz` is the zone of times that state none, where the user says so.
     `lines` is set by a driver whose records stand on lines of text.
     Where `unread` is set, a driver of records hands it each that cannot be read (its bytes, the fault, the place) and goes on.
     Raises: SourceError where the path does not exist, is a directory or may not be read.
@@ -38,6 +39,7 @@ class Source:
         self.uri = "<stdin>" if uri == "-" else os.fsencode(uri).decode("utf-8", "replace")
         self.log = log if log is not None else Log()
         self.source_id = "s1"
+        self.assume_tz = ""
         self.unread: Callable[[bytes | None, SourceError, str], None] | None = None
         self.path: Path | None = None if uri == "-" else Path(uri)
         self.packing = ""

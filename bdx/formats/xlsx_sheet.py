@@ -35,7 +35,7 @@ class Header:
 
 
 @dataclass(slots=True)
-class _Piece:
+class Piece:
     """Cells with their shared strings in place and what each cell is."""
 
     cells: Cells
@@ -59,11 +59,11 @@ class Sheet:
 
     def header(self) -> Header | None:
         """Return the header in the first rows, or None where no row has a name of every group; columns are not typed yet."""
-        return next((self._header_in(piece) for piece in self._pieces(HEADER_ROWS)), None)
+        return next((self._header_in(piece) for piece in self.pieces(HEADER_ROWS)), None)
 
     def grid(self, most: int, before: int | None = None) -> list[dict[int, Any]]:
         """Return the first rows (those above row `before`) as column -> value: dates as datetime, numbers as int or float, or text."""
-        for piece in self._pieces(most):
+        for piece in self.pieces(most):
             rows: list[dict[int, Any]] = [{} for _ in piece.cells.numbers]
             for place in np.lexsort((piece.cells.column, piece.cells.row)).tolist():
                 rows[int(piece.cells.row[place])][int(piece.cells.column[place])] = self._reading.one(
@@ -74,10 +74,10 @@ class Sheet:
 
     def typed(self) -> Header | None:
         """Return the header with the kind of each column as the first rows below it show."""
-        head: list[_Piece] = []
+        head: list[Piece] = []
         header: Header | None = None
         try:
-            for piece in self._pieces(None):
+            for piece in self.pieces(None):
                 header = header or self._header_in(piece)
                 head.append(piece)
                 if header is None or sum(len(part.cells.numbers) for part in head) >= _HEAD_ROWS:
@@ -99,7 +99,7 @@ class Sheet:
         here = {fold(field.written): field.column for field in header.fields}
         places = [here.get(fold(field.written), -1) for field in wanted]
         keys = [places[index] for index, field in enumerate(wanted) if fold(field.name) in folded(self._facts.get("row", ()))]
-        for piece in self._pieces(None):
+        for piece in self.pieces(None):
             numbers = piece.cells.numbers
             kept = (numbers > header.row) & self._filled(piece, keys, len(numbers))
             skipped = int((numbers > header.row).sum() - kept.sum())
@@ -117,8 +117,8 @@ class Sheet:
             for start in range(0, batch.num_rows, BATCH_ROWS):
                 yield batch.slice(start, BATCH_ROWS)
 
-    def _pieces(self, most: int | None) -> Iterator[_Piece]:
-        """Yield the cells of the sheet; `most` rows of the first piece, or everything."""
+    def pieces(self, most: int | None) -> Iterator[Piece]:
+        """Yield the cells of the sheet with their shared strings in place; `most` rows of the first piece, or everything."""
         dates, clocks = (np.array(sorted(styles), np.int64) for styles in self.book.dated())
         for found in cells(self.book.stream(self.book.sheets[self.name]), self.book.path):
             part = found if most is None else found.take(found.row < most)
@@ -130,7 +130,7 @@ class Sheet:
             classes = np.array([CLASSES.get(word, WORD) for word in words], np.int8)[indices]
             classes[(classes == PLAIN) & np.isin(part.style, dates)] = DATE
             classes[(classes == PLAIN) & np.isin(part.style, clocks)] = CLOCK
-            yield _Piece(part, text, classes)
+            yield Piece(part, text, classes)
 
     def _with_shared(self, text: pa.Array, shared: npt.NDArray[np.bool_]) -> pa.Array:
         if not shared.any():
@@ -141,7 +141,7 @@ class Sheet:
         indices = pc.if_else(pc.less(indices, len(known)), indices, None)
         return pc.replace_with_mask(text, pa.array(shared), pc.fill_null(known.take(indices), ""))
 
-    def _header_in(self, piece: _Piece) -> Header | None:
+    def _header_in(self, piece: Piece) -> Header | None:
         cells, style = piece.cells, self._facts.get("unit", "")
         styles = style if isinstance(style, str) else tuple(style)
         groups = [folded(group["any"]) for group in self._facts["group"]]
@@ -160,7 +160,7 @@ class Sheet:
             return Header(int(cells.numbers[row]), tuple(Field(column, text, name, unit) for column, text, (name, unit) in fields if text))
         return None
 
-    def _typed(self, field: Field, row: int, head: list[_Piece]) -> Field:
+    def _typed(self, field: Field, row: int, head: list[Piece]) -> Field:
         texts, classes = [], []
         for piece in head:
             rows, text, kinds = piece.column(field.column)
@@ -170,7 +170,7 @@ class Sheet:
         kind = self._reading.kind(field, pa.concat_arrays(texts), np.concatenate(classes))
         return Field(field.column, field.written, field.name, field.unit, kind)
 
-    def _report_nameless(self, piece: _Piece, header: Header, kept: npt.NDArray[np.bool_], source: Source) -> None:
+    def _report_nameless(self, piece: Piece, header: Header, kept: npt.NDArray[np.bool_], source: Source) -> None:
         """Remark on cells that no name of the header stands above."""
         stray = np.flatnonzero(~np.isin(piece.cells.column, [field.column for field in header.fields]) & kept[piece.cells.row])
         if len(stray):
@@ -178,7 +178,7 @@ class Sheet:
             place = f"sheet '{self.name}', row {row}"
             source.log.find("F048", source=source.uri, row=row, locator=place, count=len(stray), value=piece.text[int(stray[0])].as_py())
 
-    def _filled(self, piece: _Piece, keys: list[int], rows: int) -> npt.NDArray[np.bool_]:
+    def _filled(self, piece: Piece, keys: list[int], rows: int) -> npt.NDArray[np.bool_]:
         """Return the mask of rows that hold a number under every key column (anything at all where there is no key)."""
         kept = np.ones(rows, np.bool_)
         for key in keys:
@@ -188,7 +188,7 @@ class Sheet:
             kept &= has
         return kept
 
-    def _column(self, piece: _Piece, place: int, field: Field, target: Any, size: int, source: Source) -> pa.Array:
+    def _column(self, piece: Piece, place: int, field: Field, target: Any, size: int, source: Source) -> pa.Array:
         """Return the values of one column for the rows that are kept (`target` is the new place of each row, -1 for none)."""
         at, text, classes = piece.column(place)
         spots = target[at]

@@ -90,7 +90,7 @@ class Reading:
                 return pc.if_else(pa.array(broken), None, values).cast(pa.int64()), bad | broken
             return values, bad
         empty = pc.is_in(pc.utf8_trim_whitespace(text), self._nothing)
-        return self._as_text(pc.if_else(pc.or_(empty, pa.array(classes == ERROR)), None, text), classes), classes == ERROR
+        return self.as_text(pc.if_else(pc.or_(empty, pa.array(classes == ERROR)), None, text), classes), classes == ERROR
 
     def _numbers(self, text: pa.Array) -> tuple[pa.Array, npt.NDArray[np.bool_]]:
         """Return the numbers of cells and the mask of cells that hold neither a number nor what means nothing."""
@@ -106,7 +106,7 @@ class Reading:
         known = pc.or_(readable, pc.is_in(pc.utf8_trim_whitespace(text), self._nothing))
         return values, np.asarray(pc.invert(known).to_numpy(zero_copy_only=False), np.bool_)
 
-    def _as_text(self, text: pa.Array, classes: Classes) -> pa.Array:
+    def as_text(self, text: pa.Array, classes: Classes) -> pa.Array:
         """Return cells as text; a number shown as a date is written as one."""
         dated = pa.array(classes == DATE)
         if not pc.any(dated).as_py():

@@ -8,6 +8,8 @@ from itertools import product
 from typing import Any
 
 from bdx import spec
+from bdx.mapping.paths_forms import IN_A_TEXT, partly
+from bdx.mapping.paths_made import Listed
 from bdx.mapping.paths_nodes import Leaf
 from bdx.mapping.paths_plan import plan
 from bdx.mapping.paths_tree import STRUCTURE, Plan, Rows, Scope
@@ -86,6 +88,10 @@ def _left(table: str, column: str, where: str = "", why: str = _NO_PLACE) -> Not
     return NotCarried(f"{table}{where}.{column}", meaning, why, _LEFT)
 
 
+def _told(table: str, column: str) -> NotCarried:
+    return NotCarried(f"{table}.{column}", spec.table(table).column(column).meaning, Listed.why, IN_A_TEXT)
+
+
 def _leaf(scope: Scope, column: str) -> Leaf | None:
     return next((node for node in scope.nodes.values() if isinstance(node, Leaf) and node.column == column), None)
 
@@ -101,15 +107,23 @@ def _values(scope: Scope, column: str) -> list[Any]:
 
 def _words(table: str, column: str, ours: Scope, theirs: Scope, where: str = "") -> Iterator[NotCarried]:
     """Yield the words of a column for which the other model has none or a poorer one, and values it holds in part."""
-    leaf = _leaf(theirs, column)
-    if leaf is None:
-        return
     meaning = spec.table(table).column(column).meaning
     name = f"{table}{where}.{column}"
+    told = partly(theirs, column)
+    if told is not None and told != partly(ours, column):
+        yield NotCarried(name, meaning, *told)
+    leaf = _leaf(theirs, column)
+    if leaf is None or told is not None:
+        return
     if leaf.transform.part:
         mine = _leaf(ours, column)
         if mine is None or not mine.transform.part:
             yield NotCarried(name, meaning, "it holds a part of the value", "the part (the day, or the first of a list)")
+        return
+    if leaf.transform.limit:
+        mine = _leaf(ours, column)
+        if mine is None or not mine.transform.limit:
+            yield NotCarried(name, meaning, f"no word for {leaf.transform.limit}", "left out beyond that")
         return
     if leaf.transform.inline != "word":
         return
@@ -125,8 +139,10 @@ def _rows(table: str, ours: Plan, theirs: Plan) -> list[NotCarried]:
     """Return what is lost of a child table: the whole, rows of some kinds, columns of some."""
     places = [place for place in theirs.rows if place.scope.table == table and not place.read_only]
     mine = [place for place in ours.rows if place.scope.table == table]
+    texts = theirs.made_of().get(table, set())
     if not places:
-        return [_left(table, column) for column in dict.fromkeys(name for place in mine for name in _carried(place.scope))]
+        every = dict.fromkeys(name for place in mine for name in _carried(place.scope))
+        return [_told(table, column) if column in texts else _left(table, column) for column in every]
     listed = (
         [column for place in mine for column in _carried(place.scope)]
         if table == "document" and (ours.resolve or {}).get("entries")
@@ -147,6 +163,8 @@ def _rows(table: str, ours: Plan, theirs: Plan) -> list[NotCarried]:
             columns = [column for column in dict.fromkeys((*_carried(place.scope), *listed)) if column not in carried]
             found += [_left(table, column, where) for column in columns]
             for column in set(_carried(place.scope)) - set(columns) - set(told):
+                if column in texts - set(fitting[0].scope.columns):
+                    found.append(_told(table, column))
                 found += _words(table, column, place.scope, fitting[0].scope)
     return _merged(found, len([1 for place in mine for _ in _kinds(place, telling)]))
 

@@ -1,7 +1,8 @@
 """What a canonical row cannot say of its document: raw values and unknown fields by JSON pointer, put back on writing.
 
 A row's `extra` holds {model: {pointer: raw}}; pointers are relative to the element the row was read from. Two keys are
-no pointers: "-" lists pointers that the model would write and the source did not have, "#" names the place a row came from
+no pointers: "-" lists pointers that the model would write and the source did not have, "+" those that it had where the model has no place
+for such a row, "#" names the place a row came from
 where its values alone would put it elsewhere.
 """
 
@@ -117,6 +118,15 @@ def note_rest(items: list[Any], pointer: str, notes: Notes) -> None:
     """Note the items after the first of a list that has one place in the canonical tables."""
     for number in range(1, len(items)):
         notes[f"{pointer}/{number}"] = items[number]
+
+
+def add_notes(notes: Notes, more: Notes) -> None:
+    """Take over notes; the lists of absent pointers are joined."""
+    for pointer, raw in more.items():
+        if pointer in ("-", "+"):
+            notes.setdefault(pointer, []).extend(raw)
+        else:
+            notes[pointer] = raw
 
 
 def lookup(root: Any, pointer: str) -> Any:

@@ -25,6 +25,7 @@ class Held:
 
     def __init__(self, chunk: Chunk, facts: Plan, losses: Losses) -> None:
         self.plan = facts
+        self.chunk = chunk
         self.losses = losses
         self.batches: dict[str, pa.RecordBatch] = {table: ready_batch(chunk, table, facts, losses) for table in facts.tables}
         said_once(facts, self.batches)
@@ -111,9 +112,10 @@ class Held:
             self._others.append((table, model, notes, rows))
         if not isinstance(mine, dict) or not mine:
             return None
-        absent = mine.get("-", [])
-        if not isinstance(absent, list) or not all(isinstance(pointer, str) for pointer in absent):
-            del mine["-"]
+        for mark in ("-", "+"):
+            listed = mine.get(mark, [])
+            if not isinstance(listed, list) or not all(isinstance(pointer, str) for pointer in listed):
+                del mine[mark]
         return mine
 
 

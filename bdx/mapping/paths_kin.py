@@ -43,6 +43,8 @@ def carried(notes: Notes, table: str, source: str, target: str, options: Options
             absent = [other for other in raw if _same_node(general(other), *known)] if isinstance(raw, list) else []
             if absent:
                 kept[pointer] = absent
+        elif pointer == "+":
+            kept[pointer] = raw
         elif pointer == "#":
             if any(place.pointer == raw for place in plan(target, options).rows):
                 kept[pointer] = raw

@@ -90,7 +90,7 @@ class Losses:
         every = sum(times)
         known = _nodes(model, table, self.options)
         for pointer, raw in notes.items():
-            if pointer in ("-", "#") or raw is None or raw in ({}, []):
+            if pointer in ("-", "+", "#") or raw is None or raw in ({}, []):
                 continue
             node = known.get(pointer)
             why = f"it has no place for this field of {model}"

@@ -21,7 +21,7 @@ class Run(Protocol):
 class Leaf:
     """A raw value at one place that is one canonical column; `raw_to` also takes it as written, `fallback` speaks for it.
 
-    Where the column is null, the sum of the columns `sum_of` is written, if all of them have a value.
+    Where the column is null, the sum of the columns `sum_of` is written, if all of them have a value; or what is `made` of others.
     """
 
     table: str
@@ -31,6 +31,7 @@ class Leaf:
     raw_to: str = ""
     fallback: str = ""
     sum_of: tuple[str, ...] = ()
+    made: tuple[Any, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -184,6 +185,8 @@ class Group:
 
     def _back(self, raw: Any, values: tuple[Any, ...]) -> Any:
         found, others = self.transform.write(values), [item for _, item in self.left(raw)]
+        if others and hasattr(self.transform, "joined"):
+            return self.transform.joined(found, others)
         return [*(found or ()), *others] if others else found
 
     def restore(self, root: Any, raw: Any, notes: Notes, lists: Set[str]) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -11,11 +10,14 @@ from bdx import spec, units
 from bdx.errors import MappingError, SpecError, did_you_mean
 from bdx.mapping.paths_extends import extended
 from bdx.mapping.paths_extra import escape
+from bdx.mapping.paths_lines import FIELD_KEYS, beside, columns_of, steps_of
+from bdx.mapping.paths_made import WAYS
 from bdx.mapping.paths_nodes import Constant, Copy, Group, Leaf
 from bdx.mapping.paths_quantity import Quantity, Scale, UnitOf
 from bdx.mapping.paths_tree import First, Object, Plan, Rows, Scope, mark_choice
 from bdx.mapping.transforms import make
 from bdx.mapping.transforms_base import Options, Transform
+from bdx.mapping.transforms_bounds import bounded, bounds_of
 from bdx.mapping.transforms_lists import GROUPS
 from bdx.spec import Facts
 
@@ -23,15 +25,6 @@ _SETS = ("values", "implied", "assumed")
 
 REST = "[rest]"
 """Ends the path of rows that are the items of a list which a field leaves: all but the first, or those it does not pick."""
-
-_FIELD_KEYS = frozenset(
-    (
-        *("at", "to", "as", "unit", "raw_to", "fallback", "sum_of", "copies", "also", "time_at", "constant"),
-        *("words", "other", "narrow", "language", "unit_at", "word", "per", "scales"),
-        *("each", "shared", "key", "value", "time", "picks", "number", "pattern", "kind", "kind_at"),
-    )
-)
-"""What a line of `fields` may say: of every leaf; of words, texts and quantities; of lists of objects."""
 
 
 @cache
@@ -63,14 +56,12 @@ class _Reader:
         for entry in self.facts.get("rows", ()):
             self._rows(main, entry)
         self._choices(main, self.facts)
-        return Plan(
-            self.facts["format"],
-            self.scopes,
-            self.rows,
-            tuple(self.facts["key"]),
-            self.facts.get("resolve"),
-            self.facts.get("only_with", {}),
-        )
+        for entry in self.facts.get("only_for", ()):
+            main.keep_for(entry["at"], entry["column"], entry["values"])
+        resolve, only_with = self.facts.get("resolve"), self.facts.get("only_with", {})
+        found = Plan(self.facts["format"], self.scopes, self.rows, tuple(self.facts["key"]), resolve, only_with)
+        found.mark_made()
+        return found
 
     def _scope(self, table: str, fields: tuple[Facts, ...], parameters: tuple[str, ...] = ()) -> Scope:
         spec.table(table)
@@ -108,10 +99,14 @@ class _Reader:
                 link=link,
                 where=place.get("where", {}),
                 read_only=place.get("read_only", False),
+                keys=tuple(place.get("keys", ())),
+                hollow=entry.get("hollow", True),
                 rest=path.endswith(REST),
             )
             if row.rest:
                 self._rest(parent, path.removesuffix(REST), row)
+            elif row.keys:
+                row.pointer = self._place(parent, f"{path}.{' '.join(row.keys)}", row).rpartition("/")[0]
             else:
                 row.pointer = self._place(parent, path.removesuffix("[]"), row)
                 parent.containers.add(row.pointer)
@@ -122,9 +117,9 @@ class _Reader:
 
     def _rest(self, parent: Scope, path: str, row: Rows) -> None:
         """Give the items of a list that a field does not take to rows."""
-        row.pointer = "".join(f"/{escape(str(step))}" for step in _steps(path))
+        row.pointer = "".join(f"/{escape(str(step))}" for step in steps_of(path))
         holder: Any = parent.root
-        for step in _steps(path):
+        for step in steps_of(path):
             holder = holder.keys.get(str(step)) if isinstance(holder, Object) else None
         picks = isinstance(holder, Group) and hasattr(holder.transform, "left")
         if not (picks or isinstance(holder, First)) or holder.rest is not None:
@@ -134,26 +129,28 @@ class _Reader:
     def _choices(self, scope: Scope, entry: Facts) -> None:
         """Mark the objects of which one key is written; the keys given up must be objects themselves."""
         for choice in entry.get("choices", ()):
-            if not mark_choice(scope.root, _steps(choice["at"]), choice["of"]):
+            if not mark_choice(scope.root, steps_of(choice["at"]), choice["of"]):
                 raise SpecError(f"{self.where}: choice '{choice['at']}': expected an object with objects at {', '.join(choice['of'])}")
 
     def _field(self, scope: Scope, entry: Facts) -> None:
         """Add what one line of `fields` says."""
         at = entry["at"]
-        strange = sorted(entry.keys() - _FIELD_KEYS)
+        strange = sorted(entry.keys() - FIELD_KEYS)
         if strange:
-            raise SpecError(f"{self.where}: field '{at}': unknown key '{strange[0]}'{did_you_mean(strange[0], _FIELD_KEYS)}")
-        for column in _columns_of(entry):
+            raise SpecError(f"{self.where}: field '{at}': unknown key '{strange[0]}'{did_you_mean(strange[0], FIELD_KEYS)}")
+        for column in columns_of(entry):
             spec.table(scope.table).column(column)
         if "constant" in entry:
-            self._node(scope, at, lambda pointer: Constant(pointer, entry["constant"], entry.get("raw_to", "")))
+            fixed = list(entry["constant"]) if isinstance(entry["constant"], tuple) else entry["constant"]
+            self._node(scope, at, lambda pointer: Constant(pointer, fixed, entry.get("raw_to", "")))
         elif entry.get("as") in GROUPS:
-            transform = GROUPS[entry["as"]]({**entry, "table": scope.table, "options": self.options})
+            named = {"words": self.words[entry["words"]]} if "words" in entry else {}
+            transform = GROUPS[entry["as"]]({**entry, **named, "table": scope.table, "options": self.options})
             self._node(scope, at, lambda pointer: Group(scope.table, pointer, transform))
         elif "unit_at" in entry:
             quantity = self._quantity(scope, entry)
             self._node(scope, at, lambda pointer: _at(quantity, pointer))
-            quantity.unit_pointer = self._node(scope, _beside(at, entry["unit_at"]), lambda pointer: UnitOf(quantity, pointer))
+            quantity.unit_pointer = self._node(scope, beside(at, entry["unit_at"]), lambda pointer: UnitOf(quantity, pointer))
         else:
             leaf = self._leaf(scope, entry)
             self._node(scope, at, lambda pointer: _at(leaf, pointer))
@@ -162,9 +159,9 @@ class _Reader:
                 self._node(scope, other["at"], copy)
             for name in entry.get("also", ()):
                 alias = partial(Copy, leaf, transform=leaf.transform, read_only=True)
-                self._node(scope, name if "." in name else _beside(at, name), alias)
+                self._node(scope, name if "." in name else beside(at, name), alias)
         if "time_at" in entry:
-            self._field(scope, {"at": _beside(at, entry["time_at"]), "to": entry["to"] + "_time"})
+            self._field(scope, {"at": beside(at, entry["time_at"]), "to": entry["to"] + "_time"})
         if "raw_to" in entry:
             scope.unread.add(entry["raw_to"])
         if "fallback" in entry:
@@ -172,20 +169,24 @@ class _Reader:
 
     def _leaf(self, scope: Scope, entry: Facts) -> Leaf:
         transform = self._transform(scope, entry)
-        return Leaf(scope.table, entry["to"], "", transform, entry.get("raw_to", ""), entry.get("fallback", ""), entry.get("sum_of", ()))
+        made = tuple(WAYS[way["how"]](way, scope.table) for way in entry.get("made", ()))
+        scope.unread.update(column for way in made if not way.table for column in way.columns)
+        raw_to, fallback, sum_of = entry.get("raw_to", ""), entry.get("fallback", ""), entry.get("sum_of", ())
+        return Leaf(scope.table, entry["to"], "", transform, raw_to, fallback, sum_of, made)
 
     def _transform(self, scope: Scope, entry: Facts) -> Transform:
         full = dict(entry)
         if isinstance(entry.get("words"), str):
             full["words"] = self.words[entry["words"]]
-        return make(spec.table(scope.table).column(entry["to"]), full, self.options)
+        return bounded(make(spec.table(scope.table).column(entry["to"]), full, self.options), entry)
 
     def _quantity(self, scope: Scope, entry: Facts) -> Quantity:
         column = spec.table(scope.table).column(entry["to"])
         if "scales" in entry:
             scales = tuple(Scale(row["per"], row["unit"], row["word"]) for row in entry["scales"])
         else:
-            scales = (Scale(None, column.unit, entry["word"]),)
+            every = (entry["word"],) if isinstance(entry["word"], str) else entry["word"]
+            scales = tuple(Scale(None, entry.get("unit", column.unit), word) for word in every)
         for scale in scales:
             try:
                 units.factor(self.units.get(scale.word, scale.word), scale.unit)
@@ -200,6 +201,8 @@ class _Reader:
             scales,
             per=entry.get("per", ""),
             raw_to=entry.get("raw_to", ""),
+            sum_of=entry.get("sum_of", ()),
+            bounds=bounds_of(entry),
             unit_names=self.units,
         )
 
@@ -219,7 +222,7 @@ class _Reader:
     def _place(self, scope: Scope, path: str, node: Any) -> str:
         """Walk a path, making objects and lists on the way, put the node at its end and return the pointer."""
         current, pointer = scope.root, ""
-        path_steps = list(_steps(path))
+        path_steps = list(steps_of(path))
         for number, step in enumerate(path_steps):
             pointer += f"/{escape(str(step))}"
             last = number == len(path_steps) - 1
@@ -263,37 +266,3 @@ class _Slot:
 def _at(node: Any, pointer: str) -> Any:
     node.pointer = pointer
     return node
-
-
-def _columns_of(entry: Facts) -> Iterator[str]:
-    for key in ("to", "per", "raw_to", "fallback"):
-        if key in entry:
-            yield entry[key]
-    yield from entry.get("sum_of", ())
-    yield from entry.get("each", {}).values()
-    yield from entry.get("shared", {}).values()
-    for pick in entry.get("picks", ()):
-        yield pick["to"]
-
-
-def _beside(path: str, other: str) -> str:
-    """Return the path of a sibling; each `../` before its name goes one object up."""
-    holder = path.rpartition(".")[0]
-    while other.startswith("../"):
-        holder, other = holder.rpartition(".")[0], other.removeprefix("../")
-    return f"{holder}.{other}" if holder else other
-
-
-_STEP = re.compile(r"([^.\[\]]+)|\[0\]")
-
-
-def _steps(path: str) -> Iterator[str | int]:
-    """Yield the steps of a path such as a.b[0].c."""
-    end = 0
-    for found in _STEP.finditer(path):
-        if path[end : found.start()] not in ("", "."):
-            raise SpecError(f"path '{path}': expected keys with dots between and [0] for the first item")
-        end = found.end()
-        yield found[1] if found[1] is not None else 0
-    if end != len(path):
-        raise SpecError(f"path '{path}': expected keys with dots between and [0] for the first item")

@@ -14,6 +14,7 @@ from bdx.errors import MappingError
 from bdx.mapping.paths_extra import MISSING, Notes, lookup, put, same, steps
 from bdx.mapping.paths_nodes import Constant, Copy, Group, Leaf, Run
 from bdx.mapping.transforms_base import Fault
+from bdx.mapping.transforms_bounds import ANY, Bounds
 from bdx.mapping.transforms_numbers import as_decimal, as_float, as_integer, converter, shortest
 
 _CACHE = 4096
@@ -30,7 +31,10 @@ class Scale:
 
 @dataclass(slots=True)
 class Quantity:
-    """A value beside its unit: two raw places, one canonical column in its unit; perhaps what it is per, and the unit's text."""
+    """A value beside its unit: two raw places, one canonical column in its unit; perhaps what it is per, and the unit's text.
+
+    Of several scales the first is written in which the number fits the `bounds`.
+    """
 
     table: str
     column: str
@@ -40,6 +44,8 @@ class Quantity:
     scales: tuple[Scale, ...]
     per: str = ""
     raw_to: str = ""
+    sum_of: tuple[str, ...] = ()
+    bounds: Bounds = ANY
     unit_names: Mapping[str, str] = field(default_factory=dict)
     _known: dict[tuple[str, str], Any] = field(default_factory=dict)
     _faithful: dict[tuple[float | int, str], tuple[Any, ...]] = field(default_factory=dict)
@@ -59,7 +65,8 @@ class Quantity:
         """The unit word under which a raw float is the canonical value as it stands, if there is one."""
         scale = self.scales[0]
         named = self.unit_names.get(scale.word, scale.word)
-        return scale.word if self.kind == "float64" and not self.per and units.unit(named) == units.unit(scale.unit) else ""
+        plain = self.kind == "float64" and not self.per and self.bounds == ANY
+        return scale.word if plain and units.unit(named) == units.unit(scale.unit) else ""
 
     def read(self, raw: Any, word: Any) -> tuple[Any, str | None]:
         """Return (canonical value, what it is per); raises Fault where the unit is missing, unknown or of another quantity."""
@@ -78,9 +85,11 @@ class Quantity:
         for scale in self.scales:
             if value is not None and scale.per == per:
                 try:
-                    return self._convert(value, scale.unit, self.unit_names.get(scale.word, scale.word)), scale.word
+                    found = self.bounds.fitted(self._convert(value, scale.unit, self.unit_names.get(scale.word, scale.word)))
                 except Fault:
                     return None, None
+                if found is not None:
+                    return found, scale.word
         return None, None
 
     def _convert(self, raw: Any, source: str, target: str) -> Any:

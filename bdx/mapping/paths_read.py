@@ -18,7 +18,7 @@ from bdx.mapping.transforms_base import Options
 BATCH_DOCUMENTS = 2048
 """Documents per chunk; fewer where their child rows fill a batch first or a key comes again."""
 
-STEP = 256
+STEP = 512
 """Documents whose values are Python objects at a time: few enough to stay in the processor's cache."""
 
 

@@ -134,10 +134,10 @@ def _by_url(batch: pa.RecordBatch, table: str, chunk: Chunk) -> pa.RecordBatch:
     names = [name for name in names if batch.column(name).null_count < batch.num_rows]
     if not names or listed is None or "identifier" not in listed.schema.names or "url" not in listed.schema.names:
         return batch
-    rows = zip(*(listed.column(name).to_pylist() for name in ("role", "battery_key", "identifier", "url")), strict=True)
+    listed = listed.filter(pc.equal(listed.column("role"), INDEX))
     urls: dict[tuple[str, str], str] = {}
-    for role, key, identifier, url in rows:
-        if role == INDEX and identifier and url:
+    for key, identifier, url in zip(*(listed.column(name).to_pylist() for name in ("battery_key", "identifier", "url")), strict=True):
+        if identifier and url:
             urls.setdefault((key, identifier), url)
     keys = batch.column("battery_key").to_pylist() if urls else []
     for name in names if urls else ():

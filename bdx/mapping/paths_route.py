@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from bdx.mapping.paths_distinct import distinct
 from bdx.mapping.paths_held import Held
-from bdx.mapping.paths_tree import Rows
+from bdx.mapping.paths_tree import Rows, level, outer_of
 
 Groups = list[dict[int, list[int]]]
 """Per place: number of the parent row -> numbers of its rows."""
@@ -27,7 +27,7 @@ def routed(held: Held) -> Groups:
         places = [place for place in plan.rows if place.scope.table == table and not place.link]
         if places and not _route_shared(held, table, places, groups):
             _route_table(held, table, places, parents, groups)
-    for place in plan.rows:
+    for place in reversed(plan.rows):  # what holds others comes after them
         if place.link:
             _route_linked(held, place, groups)
     for table in plan.tables:
@@ -73,7 +73,24 @@ def _route_shared(held: Held, table: str, places: list[Rows], groups: Groups) ->
 def _route_table(held: Held, table: str, places: list[Rows], parents: dict[str, int], groups: Groups) -> None:
     keys = held.values(table, "battery_key")
     candidates = _candidates(held, table, places)
+    for row in _nested(held, table):
+        candidates[row] = []
     held.places[table] = [_settle(candidates[row], parents.get(key), row, groups) for row, key in enumerate(keys)]
+
+
+def _nested(held: Held, table: str) -> list[int]:
+    """Return the rows that stand in other rows of their table: those that link to one, or note its number."""
+    plan = held.plan
+    links = next((place.link for place in plan.rows if place.scope.table == table and place.link and level(plan.rows, place)), None)
+    if links is None:
+        return []
+    told = zip(*(held.values(table, column) for column in links), strict=True)
+    marks = ((notes or {}).get("#", "/") for notes in held.notes(table))
+    return [
+        row
+        for row, (values, mark) in enumerate(zip(told, marks, strict=True))
+        if any(value is not None for value in values) or str(mark)[:1] != "/"
+    ]
 
 
 def _candidates(held: Held, table: str, places: list[Rows]) -> list[list[Rows]]:
@@ -107,27 +124,31 @@ def _settle(candidates: list[Rows], parent: int | None, row: int, groups: Groups
 
 
 def _route_linked(held: Held, place: Rows, groups: Groups) -> None:
-    """Give child rows to the parent row they link to: by the number they note, else by equal columns."""
-    outer = next(p for p in held.plan.rows if place in p.scope.places)
-    child, parent = place.scope.table, outer.scope.table
-    keys = held.values(child, "battery_key")
-    batteries = held.values(held.plan.tables[0], "battery_key")
-    waiting: dict[str, list[int]] = {}
-    for row, key in enumerate(keys):
-        waiting.setdefault(key, []).append(row)
+    """Give child rows to the parent row they link to: by the number they note, else by equal columns, else to the only one."""
+    outer = outer_of(held.plan.rows, place)
+    assert outer is not None
+    child, parent, depth = place.scope.table, outer.scope.table, level(held.plan.rows, place)
+    keys, above, notes = held.values(child, "battery_key"), held.values(parent, "battery_key"), held.notes(child)
     wanted = [held.values(child, column) for column in place.link]
     given = [held.values(parent, column) for column in place.link.values()]
-    notes = held.notes(child)
-    chosen: list[Rows | None] = [None] * len(keys)
-    for battery, rows in groups[outer.number].items():
-        for number, parent_row in enumerate(rows):
-            values = [column[parent_row] for column in given]
-            for row in waiting.get(batteries[battery], ()):
-                mark = (notes[row] or {}).get("#")
-                linked = mark == number if mark is not None else [column[row] for column in wanted] == values
-                if chosen[row] is None and (linked or (mark is None and len(rows) == 1 and all(c[row] is None for c in wanted))):
-                    chosen[row] = place
-                    groups[place.number].setdefault(parent_row, []).append(row)
+    chosen = held.places.get(child) or [None] * len(keys)
+    waiting: dict[tuple[str, Any], list[int]] = {}
+    for row, key in enumerate(keys):
+        if chosen[row] is None:
+            mark = (notes[row] or {}).get("#")
+            waiting.setdefault((key, mark if mark is not None else tuple(column[row] for column in wanted)), []).append(row)
+    nothing = (None,) * len(wanted)
+    counts: dict[str, int] = {}
+    for rows in groups[outer.number].values():
+        for parent_row in rows:
+            key = above[parent_row]
+            number = counts[key] = counts.get(key, -1) + 1
+            told: list[Any] = [f"{depth}.{number}" if depth else number, tuple(column[parent_row] for column in given)]
+            if len(rows) == 1:
+                told.append(nothing)
+            for row in sorted(row for one in told for row in waiting.pop((key, one), ())):
+                chosen[row] = place
+                groups[place.number].setdefault(parent_row, []).append(row)
     held.places[child] = chosen
 
 

@@ -14,13 +14,11 @@ from bdx.canon import Document
 from bdx.mapping import Context
 from bdx.mapping.paths_compile import reader
 from bdx.mapping.paths_extra import Notes, dumps
+from bdx.mapping.paths_memory import Memory
 from bdx.mapping.paths_plan import plan
 from bdx.mapping.paths_resolve import resolve_rows
 from bdx.mapping.paths_tree import Object, Rows, run_columns
 from bdx.mapping.transforms_base import Options
-
-_MOST_TEXT = 1 << 20
-_TRIALS = 1024
 
 
 class ReadRun:
@@ -40,7 +38,8 @@ class ReadRun:
         self._turns_away = context.options.get("unusable") is not None
         self.rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in self.plan.tables}
         self._context = context
-        self._links: dict[tuple[int, tuple[Any, ...]], int] = {}
+        self._links: set[tuple[int, tuple[Any, ...]]] = set()
+        self._linked: dict[int, int] = {}
         self._builders = {table: _Builder(table, run_columns(self.plan, table), self.plan.only_with) for table in self.plan.tables}
         self._read = reader(mapping, options)(self, [self.rows[table].append for table in self.plan.tables])
 
@@ -48,8 +47,9 @@ class ReadRun:
         """Add the rows of a document, the `number`th of its source."""
         self.number = number
         self.locator = document.locator
-        if self._links:
+        if self._linked:
             self._links.clear()
+            self._linked.clear()
         self._read(document.value)
 
     def withdraw(self, starts: dict[str, int]) -> tuple[str, str, str]:
@@ -63,6 +63,8 @@ class ReadRun:
     def build(self) -> dict[str, pa.RecordBatch]:
         """Return the rows so far, one batch per table that has any, and begin anew."""
         if self.plan.resolve is not None and self.plan.resolve.get("entries"):
+            for table, rows in self.rows.items():
+                self.rows[table][:] = map(_whole, rows)
             resolve_rows(self.plan, self.rows, self._context)
         found: dict[str, pa.RecordBatch] = {}
         for table, rows in self.rows.items():
@@ -100,27 +102,25 @@ class ReadRun:
 
     def many(self, place: Place, items: Any, key: str, notes: Notes, base: str) -> None:
         """Read every item of a list, or one object, into rows of a child table; what was read before is not read again."""
-        memo = place.memo
-        if memo is None:
+        memory = place.memory
+        if memory is None:
             self.each(place, items, key, notes, base)
             return
-        try:
-            text = orjson.dumps(items)
-        except TypeError:
-            # A number that takes exact digits: its value is no key.
-            self.each(place, items, key, notes, base)
-            return
-        known = memo.get(text)
+        known = memory.get(items)
         if known is not None:
-            place.hits += 1
             append = place.rows.append
-            for tail in known:
-                append((key, *tail))
+            for row in known:
+                append((key, row))
             return
         start, faults, noted = len(place.rows), self.faults, len(notes)
         self.each(place, items, key, notes, base)
         if self.faults == faults and len(notes) == noted:
-            place.remember(text, [row[1:] for row in place.rows[start:]])
+            memory.keep(place.rows[start:])
+
+    def keep(self, memory: Memory, values: tuple[Any, ...], notes: Notes, faults: int) -> None:
+        """Keep what was read of an object, and what it noted, unless there was a fault, which has a place of its own each time."""
+        if self.faults == faults:
+            memory.keep((values, notes))
 
     def each(
         self, place: Place, items: Any, key: str, notes: Notes, base: str, mark: Any = None, cells: tuple[Any, ...] | None = None
@@ -155,15 +155,17 @@ class ReadRun:
                 notes[pointer] = item
                 self.fault("M003", place.table, "", base + pointer, item, "an object")
 
-    def link(self, place: int, values: tuple[Any, ...]) -> int | None:
-        """Return the number of a parent among its siblings where the linked values alone do not tell it, else None."""
-        number = sum(1 for known in self._links if known[0] == place)
-        told = any(value is not None for value in values)
-        if told and (place, values) not in self._links:
-            self._links[place, values] = number
+    def link(self, place: int, values: tuple[Any, ...], level: str = "") -> int | str | None:
+        """Return the number of a parent among its siblings where the linked values alone do not tell it, else None.
+
+        Among rows of their own table the level they stand at comes before the number.
+        """
+        number = self._linked.get(place, 0)
+        self._linked[place] = number + 1
+        if any(value is not None for value in values) and (place, values) not in self._links:
+            self._links.add((place, values))
             return None
-        self._links[place, (number,)] = number
-        return number
+        return f"{level}.{number}" if level else number
 
     def fault(self, code: str, table: str, column: str, pointer: str, value: Any, expected: str) -> None:
         """Record a fault at a pointer of the document being read."""
@@ -177,13 +179,14 @@ class ReadRun:
         )
 
 
+_MOST_SHARE = 0.5
+"""Where more of the rows than this differ, each is made for itself."""
+
+
 class Place:
-    """One place of child rows during a run, and the rows of what stood there before by its JSON text.
+    """One place of child rows during a run, and the rows, without their key, of what stood there before."""
 
-    A passport shares most of its lists with the others of its model. The memory is bounded, and given up where nothing repeats.
-    """
-
-    __slots__ = ("cells", "hits", "many", "mark", "memo", "misses", "pointer", "read", "rows", "scalars", "size", "table")
+    __slots__ = ("cells", "many", "mark", "memory", "pointer", "read", "rows", "scalars", "table")
 
     def __init__(self, facts: Rows, read: Callable[..., None], rows: list[tuple[Any, ...]]) -> None:
         self.read = read
@@ -194,21 +197,7 @@ class Place:
         self.mark = facts.pointer if facts.read_only else None
         self.scalars = not isinstance(facts.scope.root, Object)
         self.cells = tuple(facts.fills.get(column) for column in facts.scope.parameters)
-        self.memo: dict[bytes, list[tuple[Any, ...]]] | None = None if facts.link or facts.scope.places else {}
-        self.hits = self.misses = self.size = 0
-
-    def remember(self, text: bytes, rows: list[tuple[Any, ...]]) -> None:
-        """Keep the rows of a text, without their key."""
-        assert self.memo is not None
-        self.misses += 1
-        self.size += len(text)
-        if self.misses >= _TRIALS and self.hits < self.misses:
-            self.memo = None
-            return
-        if self.size > _MOST_TEXT:
-            self.memo.clear()
-            self.size = len(text)
-        self.memo[text] = rows
+        self.memory = None if facts.link or facts.scope.places else Memory()
 
 
 class _Builder:
@@ -222,16 +211,45 @@ class _Builder:
         self._plan = [(names.index(f.name) if f.name in names else -1, _stored(f.type), f.type) for f in self._schema]
         place = self._schema.get_field_index
         told = ((*key.partition(".")[::2], other) for key, other in only_with.items())
+        self._key = place("battery_key")
         self._only_with = [(place(column), place(other)) for name, column, other in told if name == table and column in names]
 
     def batch(self, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
         """Return rows as a batch with every column of the table."""
+        keys = [row[0] for row in rows]
+        kinds, numbers = _kinds(rows)
+        if len(kinds) <= len(rows) * _MOST_SHARE:
+            batch = self._batch(kinds).take(pa.array(numbers, pa.int32()))
+            return batch.set_column(self._key, self._schema.field(self._key), pa.array(keys, self._schema.field(self._key).type))
+        return self._batch([_whole(row) for row in rows])
+
+    def _batch(self, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
         count = len(rows)
         columns = tuple(zip(*rows, strict=True))
         arrays = [_array(columns[at], stored, wanted) if at >= 0 else pa.nulls(count, wanted) for at, stored, wanted in self._plan]
         for at, needed in self._only_with:
             arrays[at] = pc.if_else(arrays[needed].is_null(), pa.scalar(None, arrays[at].type), arrays[at])
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+
+def _kinds(rows: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], list[int]]:
+    """Return the rows that differ, and for every row which of these it says again: a remembered row stands as (key, row)."""
+    kinds: list[tuple[Any, ...]] = []
+    known: dict[int, int] = {}
+    numbers: list[int] = []
+    for row in rows:
+        said = row[1] if len(row) == 2 else row
+        number = known.get(id(said))
+        if number is None:
+            number = known[id(said)] = len(kinds)
+            kinds.append(said)
+        numbers.append(number)
+    return kinds, numbers
+
+
+def _whole(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row with all its cells, a remembered one under its own key."""
+    return row if len(row) > 2 else (row[0], *row[1][1:])
 
 
 def _stored(wanted: pa.DataType) -> pa.DataType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bdx.mapping import paths_extra
+from bdx.mapping.paths_memory import Memory
 
 
 class Source:
@@ -16,6 +17,8 @@ class Source:
             "M": paths_extra.MISSING,
             "note_unknown": paths_extra.note_unknown,
             "note_rest": paths_extra.note_rest,
+            "add_notes": paths_extra.add_notes,
+            "Memory": Memory,
         }
         self._count = 0
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from bdx.mapping.paths_extra import escape
 from bdx.mapping.paths_nodes import Constant, Copy, Group, Leaf
 from bdx.mapping.paths_quantity import Quantity, UnitOf
 from bdx.mapping.paths_source import Source
-from bdx.mapping.paths_tree import First, Object, Plan, Rows, Scope, run_columns
+from bdx.mapping.paths_tree import First, Object, Plan, Rows, Scope, level, run_columns
 
 
 def _beside(holder: Object, unit: UnitOf) -> bool:
@@ -20,8 +21,21 @@ _LARGE = 2**53
 """Whole numbers below this are floats without loss."""
 
 
+_REMEMBERED, _WORTH = 2, 5
+"""Objects this deep with so many values or more are remembered: a passport shares most of them with others of its model."""
+
+_NAMES = re.compile(r"\b(?:v_\w+|r\d+|z\d+_\d+)\b")
+
+
 def _variable(column: str) -> str:
     return f"v_{column}"
+
+
+def _leaves(node: Any) -> int:
+    """Return how many values and lists of rows stand below a node."""
+    if isinstance(node, Object):
+        return sum(map(_leaves, node.keys.values()))
+    return _leaves(node.item) if isinstance(node, First) else 1
 
 
 class ReaderSource(Source):
@@ -30,11 +44,13 @@ class ReaderSource(Source):
     def __init__(self, facts: Plan) -> None:
         super().__init__()
         self._units: dict[int, str] = {}
+        self._memories: list[str] = []
         self.plan = facts
         self.line(0, "def make(run, appends):")
         for number, table in enumerate(facts.tables):
             self.line(1, f"row_{table} = appends[{number}]")
-        self.line(1, "shape = run.shape; many = run.many; each = run.each; notes_of = run.notes_of; begin = run.begin; link = run.link")
+        for name in ("shape", "many", "each", "keep", "notes_of", "begin", "link"):
+            self.line(1, f"{name} = run.{name}")
         for scope in reversed(facts.scopes):
             self._scope(scope)
         self.line(1, "return read_0")
@@ -48,6 +64,7 @@ class ReaderSource(Source):
         for place in scope.places:
             self.line(1, f"p{place.number} = run.place({place.number}, read_{place.scope.number})")
         arguments = "d, _key=None, base=''" if main else "d, key, base, mark" + "".join(f", {_variable(c)}" for c in scope.parameters)
+        start = len(self.lines)
         self.line(1, f"def read_{scope.number}({arguments}):")
         self.line(2, "X = {}" if main else "X = {} if mark is None else {'#': mark}")
         own = [column for column in scope.columns if column not in scope.parameters]
@@ -67,6 +84,10 @@ class ReaderSource(Source):
             self.line(2, f"if {name} is not M: {value} = {self.bind('compare', node.compare)}({name}, {value}, X, run, base)")
             if not node.read_only:
                 self.line(2, f"elif {value} is not None: X.setdefault('-', []).append({node.pointer!r})")
+        for pointer, (column, values) in scope.only_for.items():
+            told, said = _variable(column), " or ".join(f"{_variable(name)} is not None" for name in scope.nodes[pointer].columns)
+            known = self.bind("K", values)
+            self.line(2, f"if {told} is not None and {told} not in {known} and ({said}): X.setdefault('+', []).append({pointer!r})")
         if main:
             self.line(2, "key = " + " or ".join(map(_variable, self.plan.key)) + " or run.number_key()")
             self.line(2, "begin(key)")
@@ -78,12 +99,17 @@ class ReaderSource(Source):
         columns = run_columns(self.plan, scope.table)
         body = ", ".join(held.get(column, "None") for column in columns[:-1])
         self.line(2, f"row_{scope.table}(({body}, notes_of(X) if X else None))")
+        self.lines[start:start] = [f"    {name} = Memory()" for name in self._memories]
+        self._memories.clear()
 
     def _misplaced(self, scope: Scope) -> None:
-        """A row that its values would put at an earlier place notes the place it came from."""
+        """A row that its values would put at an earlier place, or keep from the one it came from, notes that place."""
         here = next((place for place in self.plan.rows if place.scope is scope), None)
         if here is None or here.match:
             return
+        for column, value in here.where.items():
+            if column in scope.columns:
+                self.line(2, f"if {_variable(column)} not in (None, {value!r}): X['#'] = {here.pointer!r}")
         taken: dict[str, set[Any]] = {}
         for place in self.plan.rows[: here.number]:
             if place.scope.table == scope.table and len(place.match) == 1:
@@ -102,15 +128,42 @@ class ReaderSource(Source):
         linked = {column: _variable(source) for column, source in place.link.items()}
         cells = [linked.get(c) or repr(place.fills.get(c)) for c in place.scope.parameters]
         mark = f"mark{place.number}"
-        self.line(2, f"{mark} = link({place.number}, ({', '.join(linked.values())},))")
+        self.line(2, f"{mark} = link({place.number}, ({', '.join(linked.values())},), {level(self.plan.rows, place)!r})")
         cells_text = "(" + "".join(f"{cell}, " for cell in cells) + ")"
         self.line(2, f"if {name} is not M: each(p{place.number}, {name}, key, X, base, {mark}, {cells_text})")
 
     def _object(self, scope: Scope, node: Object, name: str, depth: int) -> None:
         self.line(depth, f"if type({name}) is dict:")
-        self._object_body(scope, node, name, depth + 1)
+        if scope.number == 0 and node.pointer.count("/") <= _REMEMBERED and _leaves(node) >= _WORTH:
+            self._remembered(scope, node, name, depth + 1)
+        else:
+            self._object_body(scope, node, name, depth + 1)
         self.line(depth, "else:")
         self.line(depth + 1, f"shape({name}, {node.pointer!r}, X, base, {scope.table!r}, 'an object')")
+
+    def _remembered(self, scope: Scope, node: Object, name: str, depth: int) -> None:
+        """Read an object unless its like was read before: then its values, what it held for later and its notes are known."""
+        above, self.lines = self.lines, []
+        self._object_body(scope, node, name, depth + 1)
+        body, self.lines = self.lines, above
+        named = set(_NAMES.findall("\n".join(body)))
+        own = [v for v in (*map(_variable, scope.columns), *(f"r{p.number}" for p in scope.places), *self._copies.values()) if v in named]
+        if not own or any("_alone" in line for line in body):
+            self._object_body(scope, node, name, depth)
+            return
+        memory, known, notes, faults = (self.fresh(prefix) for prefix in ("m", "t", "Y", "f"))
+        self._memories.append(memory)
+        values = ", ".join(own) + ","
+        self.line(depth, f"{known} = {memory}.get({name})")
+        self.line(depth, f"if {known} is not None:")
+        self.line(depth + 1, f"({values}), {notes} = {known}")
+        self.line(depth + 1, f"if {notes}: add_notes(X, {notes})")
+        self.line(depth, "else:")
+        self.line(depth + 1, f"{notes} = X; X = {{}}; {faults} = run.faults")
+        self.lines += body
+        self.line(depth + 1, f"keep({memory}, ({values}), X, {faults})")
+        self.line(depth + 1, f"if X: add_notes({notes}, X)")
+        self.line(depth + 1, f"X = {notes}")
 
     def _object_body(self, scope: Scope, node: Object, name: str, depth: int) -> None:
         count = self.fresh("n")
@@ -128,6 +181,9 @@ class ReaderSource(Source):
             if isinstance(child, Constant):
                 constants.append((key, child))
                 continue
+            if isinstance(child, Rows) and child.keys:
+                self._some_keys(child, name, count, depth)
+                continue
             value = self.fresh("w")
             self.line(depth, f"{value} = {name}.get({key!r}, M)")
             self.line(depth, f"if {value} is not M:")
@@ -139,21 +195,31 @@ class ReaderSource(Source):
             alone = self._units[id(unit.quantity)]
             self.line(depth, f"if {alone} is not M and {alone}_alone: X[{unit.pointer!r}] = {alone}")
         self._given_up(node, name, depth)
-        known = self.bind("K", frozenset(node.keys))
+        known = self.bind("K", node.names)
         self.line(depth, f"if {count} != len({name}) or not {count}: note_unknown({name}, {known}, {node.pointer!r}, X)")
+
+    def _some_keys(self, place: Rows, name: str, count: str, depth: int) -> None:
+        """Take some keys of an object for a row of their own."""
+        row = f"r{place.number}"
+        self.line(depth, f"{row} = {{k: {name}[k] for k in {place.keys!r} if k in {name}}} or M")
+        self.line(depth, f"if {row} is not M: {count} += len({row})")
 
     def _constant(self, node: Object, constant: Constant, name: str, count: str, key: str, depth: int) -> None:
         """A constant is noted where it differs, stands without the values it goes with, or is missing."""
         value = self.fresh("w")
         beside = [_variable(column) for child in node.keys.values() for column in getattr(child, "columns", ())]
         beside = [name for name in beside if name != _variable(constant.raw_to)]
-        alone = f" or ({' and '.join(f'{v} is None' for v in beside)})" if beside and node.pointer else ""
+        missing = [f"{v} is None" for v in beside]
+        missing += [f"not {self.bind('holds', _holds)}(r{child.number})" for child in node.keys.values() if isinstance(child, Rows)]
+        alone = f" or ({' and '.join(missing)})" if missing and node.pointer else ""
         self.line(depth, f"{value} = {name}.get({key!r}, M)")
         self.line(depth, f"if {value} is M: X.setdefault('-', []).append({constant.pointer!r})")
         self.line(depth, "else:")
         self.line(depth + 1, f"{count} += 1")
         if constant.raw_to:
-            self.line(depth + 1, f"if type({value}) is str: {_variable(constant.raw_to)} = {value}")
+            texts = f"type({value}) is list and all(type(text) is str for text in {value})"
+            taken = texts if isinstance(constant.value, list) else f"type({value}) is str"
+            self.line(depth + 1, f"if {taken}: {_variable(constant.raw_to)} = {value}")
         self.line(depth + 1, f"if {value} != {constant.value!r}{alone}: X[{constant.pointer!r}] = {value}")
 
     def _quantity(self, node: Quantity, name: str, count: str, key: str, depth: int) -> None:
@@ -253,3 +319,8 @@ def _columns_in(node: Any) -> tuple[str, ...]:
     if isinstance(node, Object):
         return tuple(column for child in node.keys.values() for column in _columns_in(child))
     return getattr(node, "columns", ())
+
+
+def _holds(raw: Any) -> bool:
+    """Say whether a raw value gives rows that are written again."""
+    return any(map(_holds, raw)) if type(raw) is list else bool(raw) if type(raw) is dict else raw is not MISSING and raw is not None

@@ -81,7 +81,7 @@ class WriterSource(Source):
                 self.line(depth, f"{value} = {self._cell(scope, child)}[j]")
                 self.line(depth, f"if {value} is not None: {name}[{key!r}] = {value}")
                 if isinstance(child, Group):
-                    self._rest(child.rest, name, key, depth)
+                    self._rest(child.rest, name, key, depth, getattr(child.transform, "joined", None))
         for key, child in node.keys.items():
             if isinstance(child, Constant):
                 condition = f"if {name}: " if node.pointer else ""
@@ -98,15 +98,16 @@ class WriterSource(Source):
             self.line(depth, f"if {inner} is not None: {name}[{key!r}] = [{inner}]")
         self._rest(node.rest, name, key, depth)
 
-    def _rest(self, place: Rows | None, name: str, key: str, depth: int) -> None:
-        """Add rows to the list that a field has begun, or begin it."""
+    def _rest(self, place: Rows | None, name: str, key: str, depth: int, joined: Any = None) -> None:
+        """Add rows to the list that a field has begun, or begin it; `joined` adds them to what is no list."""
         if place is None:
             return
         found = self.fresh("q")
         self.line(depth, f"{found} = g{place.number}.get(j)")
         self.line(depth, f"if {found}:")
         self.line(depth + 1, f"{found} = rows(write_{place.scope.number}, {found}, {place.scope.table!r})")
-        self.line(depth + 1, f"if {found}: {name}[{key!r}] = [*{name}.get({key!r}, ()), *{found}]")
+        value = f"{self.bind('joined', joined)}({name}.get({key!r}), {found})" if joined else f"[*{name}.get({key!r}, ()), *{found}]"
+        self.line(depth + 1, f"if {found}: {name}[{key!r}] = {value}")
 
     def _rows(self, place: Rows, name: str, key: str, depth: int) -> None:
         found = self.fresh("q")
@@ -119,7 +120,9 @@ class WriterSource(Source):
         else:
             self.line(depth, f"if {found}:")
             self.line(depth + 1, f"{found} = {write}({found}[0])")
-            if isinstance(place.scope.root, Object):
+            if place.keys:
+                self.line(depth + 1, f"if {found} is not M: {name}.update({found})")
+            elif isinstance(place.scope.root, Object) and place.hollow:
                 self.line(depth + 1, f"{name}[{key!r}] = {{}} if {found} is M else {found}")
             else:
                 self.line(depth + 1, f"if {found} is not M: {name}[{key!r}] = {found}")

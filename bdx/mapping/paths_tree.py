@@ -22,6 +22,11 @@ class Object:
     keys: dict[str, Any] = field(default_factory=dict)
     choice: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The keys of the document's object that have a place here."""
+        return frozenset(self.keys).union(*(child.keys for child in self.keys.values() if isinstance(child, Rows)))
+
 
 def mark_choice(node: Any, path: Iterable[str | int], keys: Sequence[str]) -> bool:
     """Make the object at a path a choice of keys; say whether it is one, and those that may be given up are objects."""
@@ -50,6 +55,8 @@ class Rows:
     and its `implied` columns hold theirs or nothing. `assumed` are set on reading and not asked for on writing; `where` are
     asked for on writing as `implied` are, and not set on reading. `link` copies columns of the parent row into the child's.
     `rest`: only the items of the list that a field of the parent leaves. `read_only`: no row is written here that was not read here.
+    `keys`: the row is these keys of the object at the place, which holds others beside them. `hollow`: an object is written for a row
+    of which nothing but its being there can be said.
     """
 
     number: int
@@ -65,6 +72,8 @@ class Rows:
     where: Mapping[str, Any] = field(default_factory=dict)
     rest: bool = False
     read_only: bool = False
+    keys: tuple[str, ...] = ()
+    hollow: bool = True
 
     @property
     def fills(self) -> dict[str, Any]:
@@ -79,7 +88,10 @@ class Rows:
 
 @dataclass(slots=True)
 class Scope:
-    """What one canonical row is read from: an object, or one scalar of a list (`root` is then a leaf)."""
+    """What one canonical row is read from: an object, or one scalar of a list (`root` is then a leaf).
+
+    `only_for` says of a pointer at which values of a column the model has that place at all.
+    """
 
     number: int
     table: str
@@ -91,16 +103,36 @@ class Scope:
     containers: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
     fallbacks: dict[str, str] = field(default_factory=dict)
+    only_for: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns filled by the places of this scope."""
         return tuple(dict.fromkeys(column for node in self.nodes.values() for column in node.columns))
 
+    def keep_for(self, paths: Iterable[str], column: str, values: Iterable[str]) -> None:
+        """Say that the model has what stands at or below these paths for some values of a column only."""
+        below = tuple("/" + path.replace(".", "/") + "/" for path in paths)
+        found = [pointer for pointer, node in self.nodes.items() if node.columns and f"{pointer}/".startswith(below)]
+        self.only_for.update(dict.fromkeys(found, (column, frozenset(values))))
+
     @property
     def carries(self) -> frozenset[str]:
         """Columns that the document holds when a row is written; what only repeats a raw text need not be carried."""
         return frozenset((*self.columns, *STRUCTURE)) | self.unread
+
+
+def outer_of(places: Iterable[Rows], place: Rows) -> Rows | None:
+    """Return the place whose rows hold those of another, None for one at the top."""
+    return next((other for other in places if any(inner is place for inner in other.scope.places)), None)
+
+
+def level(places: Sequence[Rows], place: Rows) -> str:
+    """Return how deep rows stand that stand in rows of their own table (modules in a pack, cells in a module), "" for any others."""
+    outer = outer_of(places, place)
+    if outer is None or outer.scope.table != place.scope.table:
+        return ""
+    return str(int(level(places, outer) or 0) + 1)
 
 
 @dataclass(slots=True)
@@ -119,6 +151,22 @@ class Plan:
         """Return the columns of a table that some scope fills, in canonical order."""
         filled = {column for scope in self.scopes if scope.table == table for column in (*scope.columns, *scope.parameters)}
         return tuple(column.name for column in spec.table(table).columns if column.name in filled)
+
+    def mark_made(self) -> None:
+        """Mark the columns of child rows that go into a text: they need no place of their own."""
+        for table, columns in self.made_of().items():
+            for scope in self.scopes:
+                if scope.table == table:
+                    scope.unread.update(columns)
+
+    def made_of(self) -> dict[str, set[str]]:
+        """Return the child tables that texts of the main table are made of, with the columns that go into them."""
+        found: dict[str, set[str]] = {}
+        for node in self.scopes[0].nodes.values():
+            for way in getattr(node, "made", ()):
+                if way.table:
+                    found.setdefault(way.table, set()).update(way.columns)
+        return found
 
     @property
     def tables(self) -> tuple[str, ...]:

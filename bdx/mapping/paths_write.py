@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from bdx.canon import Chunk, Document
@@ -13,6 +14,7 @@ from bdx.mapping.paths_compile import writer
 from bdx.mapping.paths_extra import MISSING, Notes, in_order, lookup, put, remove, same
 from bdx.mapping.paths_held import Held
 from bdx.mapping.paths_loss import Losses
+from bdx.mapping.paths_made import Values, count_made
 from bdx.mapping.paths_nodes import Copy, Group, Leaf
 from bdx.mapping.paths_plan import plan
 from bdx.mapping.paths_quantity import Quantity
@@ -20,6 +22,7 @@ from bdx.mapping.paths_read import paused_collector
 from bdx.mapping.paths_route import routed
 from bdx.mapping.paths_tree import Object, Plan, Scope
 from bdx.mapping.transforms_base import Options
+from bdx.mapping.transforms_bounds import ANY
 from bdx.mapping.transforms_numbers import shortest
 
 _ABOUT_SOURCES = ("source", "evidence")
@@ -43,8 +46,11 @@ def to_documents(chunks: Iterable[Chunk], mapping: str, context: Context, option
 def _written(chunk: Chunk, facts: Plan, mapping: str, context: Context, options: Options) -> Iterator[Document]:
     losses = Losses(facts, context, options)
     main = facts.tables[0]
+    made = facts.made_of()
     for table, batch in chunk.items():
-        if table not in facts.tables and table not in _ABOUT_SOURCES and batch.num_rows:
+        if table in made:
+            count_made(table, batch, made[table], facts, losses.add)
+        elif table not in facts.tables and table not in _ABOUT_SOURCES and batch.num_rows:
             losses.add(table, "it has no place for this table", batch.num_rows)
     if main not in chunk or not chunk[main].num_rows:
         for table in facts.tables[1:]:
@@ -71,23 +77,48 @@ class WriteRun:
     def __init__(self, held: Held) -> None:
         self.held = held
         self.losses = held.losses
+        self._barred: dict[tuple[int, str], set[int]] = {}
 
     def cell(self, scope: Scope, node: Any) -> list[Any]:
         """Return the raw value of a node for every row of its table, None where nothing is to be written."""
+        limit = scope.only_for.get(node.pointer)
+        if limit is not None:
+            self._bar(scope, node, *limit)
+        found = self._cell(scope, node)
+        barred = self._barred.get((scope.number, node.pointer), ())
+        return [None if row in barred else value for row, value in enumerate(found)] if barred else found
+
+    def _bar(self, scope: Scope, node: Any, column: str, values: frozenset[str]) -> None:
+        """Bar the rows of a kind for which the model does not have a place, but for those that came from there."""
+        told, held = self.held.values(scope.table, column), [self.held.values(scope.table, name) for name in node.columns]
+        kept = self.held.notes(scope.table)
+        for row, value in enumerate(told):
+            if value is None or value in values or node.pointer in (kept[row] or {}).get("+", ()):
+                continue
+            self._barred.setdefault((scope.number, node.pointer), set()).add(row)
+            why = f"it has no place for this column where {column} is '{value}'"
+            for name, known in zip(node.columns, held, strict=True):
+                self.losses.add(f"{scope.table}.{name}", why, known[row] is not None)
+
+    def _cell(self, scope: Scope, node: Any) -> list[Any]:
         table = scope.table
         if isinstance(node, Copy):
             array = self.held.array(table, node.first.column)
             return [None] * len(array) if node.read_only else node.transform.written(array)
         if isinstance(node, Group):
-            columns = [self.held.values(table, column) for column in node.columns]
-            return [node.transform.write(values) for values in zip(*columns, strict=True)]
+            columns = list(zip(*(self.held.values(table, column) for column in node.columns), strict=True))
+            if hasattr(node.transform, "unfit"):
+                for row, times in self._rows_of(scope, node.pointer):
+                    for column, why in node.transform.unfit(columns[row]):
+                        self.losses.add(f"{table}.{column}", why, times)
+            return [node.transform.write(values) for values in columns]
         if isinstance(node, Quantity):
             return self._quantities(scope, node)
         return self._leaves(scope, node)
 
     def _leaves(self, scope: Scope, node: Leaf) -> list[Any]:
         array = self.held.array(scope.table, node.column)
-        if array.null_count == len(array) and not node.fallback and not node.sum_of:
+        if array.null_count == len(array) and not node.fallback and not node.sum_of and not node.made:
             return [None] * len(array)
         found = node.transform.written(array)
         if node.sum_of:
@@ -96,6 +127,8 @@ class WriteRun:
         if node.fallback:
             other = self.held.values(scope.table, node.fallback)
             found = [second if first is None else first for first, second in zip(found, other, strict=True)]
+        for way in node.made:
+            way.fill(found, Values(scope.table, partial(self.held.values, scope.table), self.held.chunk), self.losses.add)
         if found.count(None) != array.null_count:
             self._wordless(scope, node, found)
         if node.transform.narrow or node.transform.part:
@@ -108,11 +141,12 @@ class WriteRun:
             return
         held = self.held.values(scope.table, node.column)
         lost: Counter[str] = Counter()
+        why = node.transform.why if isinstance(node, Leaf) else node.bounds.why if node.bounds != ANY else ""
         for row, times in self._rows_of(scope, node.pointer):
             if held[row] is not None and found[row] is None:
-                lost[str(held[row])] += times
-        for value, count in lost.items():
-            self.losses.add(f"{scope.table}.{node.column}", f"it has no word for '{value}'", count)
+                lost[why or f"it has no word for '{held[row]}'"] += times
+        for reason, count in lost.items():
+            self.losses.add(f"{scope.table}.{node.column}", reason, count)
 
     def _narrowed(self, scope: Scope, node: Leaf) -> None:
         held = self.held.values(scope.table, node.column)
@@ -135,16 +169,19 @@ class WriteRun:
         places, weights = self.held.places.get(scope.table), self.held.weights.get(scope.table)
         for row, notes in enumerate(self.held.notes(scope.table)):
             here = places is None or ((place := places[row]) is not None and place.scope is scope)
-            if here and not (notes and pointer in notes):
+            if here and not (notes and pointer in notes) and row not in self._barred.get((scope.number, pointer), ()):
                 yield row, weights[row] if weights else 1
 
     def _quantities(self, scope: Scope, node: Quantity) -> list[Any]:
         held = self.held.values(scope.table, node.column)
         per = self.held.values(scope.table, node.per) if node.per else [None] * len(held)
+        if node.sum_of:
+            parts = zip(*(self.held.values(scope.table, column) for column in node.sum_of), strict=True)
+            held = [_sum(values) if first is None else first for first, values in zip(held, parts, strict=True)]
         found: list[Any] = []
         for value, unit in zip(held, per, strict=True):
             raw, word = node.write(value, unit) if value is not None else (None, None)
-            found.append(None if raw is None else (shortest(raw) if node.kind == "decimal" else raw, word))
+            found.append(None if raw is None else (shortest(raw) if isinstance(raw, Decimal) else raw, word))
         if found.count(None) != held.count(None):
             self._wordless(scope, node, found)
         return found

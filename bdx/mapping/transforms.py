@@ -35,6 +35,7 @@ _FACTORIES: Mapping[str, Callable[[Column, Facts, Options], Transform]] = Mappin
         "text": texts.text,
         "number": numbers.number,
         "integer": numbers.integer,
+        "number-text": numbers.number_text,
         "flag": texts.flag,
         "date": times.calendar_date,
         "timestamp": times.timestamp,

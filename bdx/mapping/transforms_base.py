@@ -53,7 +53,8 @@ class Transform:
     """One two-way function. `inline` names the test that generated code makes before it trusts a value as it is.
 
     `known` remembers texts that read and write back the same; `narrow` holds words that say less than the value;
-    `part` says that the raw form may hold only a part of a canonical value.
+    `part` says that the raw form may hold only a part of a canonical value; `limit` names the values it has no form for,
+    `why` says so of each of them.
     """
 
     read: Callable[[Any], Any]
@@ -63,6 +64,8 @@ class Transform:
     known: dict[str, Any] = field(default_factory=dict)
     narrow: Mapping[Any, str] = field(default_factory=dict)
     part: bool = False
+    limit: str = ""
+    why: str = ""
 
     def remember(self, raw: str, value: Any) -> None:
         """Keep a faithful pair for the next document; the memory is bounded."""

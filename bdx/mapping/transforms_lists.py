@@ -10,6 +10,7 @@ from bdx.mapping.paths_extra import same
 from bdx.mapping.paths_nodes import GroupTransform
 from bdx.mapping.transforms_base import Fault
 from bdx.mapping.transforms_choices import Either, Keyed, Street
+from bdx.mapping.transforms_measured import Coded, Measured
 from bdx.mapping.transforms_picked import Picked
 from bdx.spec import Facts
 
@@ -59,5 +60,8 @@ class Objects:
 
 
 GROUPS: Mapping[str, Callable[[Facts], GroupTransform]] = MappingProxyType(
-    {"objects": Objects, "picked": Picked, "keyed": Keyed, "either": Either, "street": Street}
+    {
+        **{"objects": Objects, "picked": Picked, "keyed": Keyed, "either": Either, "street": Street},
+        **{"measured": Measured, "coded": Coded},
+    }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
@@ -98,6 +99,23 @@ def number(column: Column, facts: Facts, options: Options) -> Transform:
     return Transform(read, write)
 
 
+_NUMERAL = re.compile(r"-?\d{1,300}(\.\d{1,300})?")
+
+
+def number_text(column: Column, facts: Facts, options: Options) -> Transform:
+    """A number that the model says as a text, where any other text may stand as well: that one has no number, and is no fault."""
+
+    def read(raw: Any) -> float | None:
+        if type(raw) is not str:
+            raise Fault("M001", "a text")
+        return float(raw) if _NUMERAL.fullmatch(raw) else None
+
+    def write(value: float) -> str | None:
+        return repr(value).removesuffix(".0") if math.isfinite(value) else None
+
+    return Transform(read, write)
+
+
 def as_integer(raw: Any) -> int:
     """Return a raw number as an int64; Fault for fractions and for what 64 bits do not hold."""
     number = raw
@@ -142,12 +160,12 @@ def as_decimal(raw: Any) -> Decimal:
         number = Decimal(raw)
     else:
         raise Fault("M006" if type(raw) is int else "M001", "a number")
-    if not number.is_finite() or (number and number.adjusted() > 22):
-        raise Fault("M006", "a number below 1e23")
+    if not number.is_finite() or (number and number.adjusted() > 19):
+        raise Fault("M006", "a number below 1e20")
     try:
         return number.quantize(_PLACES, context=_EXACT)
     except InvalidOperation as error:
-        raise Fault("M006", "a number below 1e23") from error
+        raise Fault("M006", "a number below 1e20") from error
 
 
 def shortest(value: Decimal) -> float | Decimal:

@@ -115,7 +115,7 @@ def month_of_year(column: Column, facts: Facts, options: Options) -> Transform:
             raise Fault("M001", "a number of months as --01 to --12")
         return int(found[1])
 
-    return Transform(read, lambda value: f"--{value:02d}" if 1 <= value <= 12 else None, "word")
+    return Transform(read, lambda value: f"--{value:02d}" if 1 <= value <= 12 else None, "word", limit="more than twelve months")
 
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])(Z|[+-]\d{2}:\d{2})?")

@@ -18,12 +18,14 @@ from bdx.formats.packing import packed
 from bdx.formats.packing import split as packing_of
 from bdx.formats.sink import INTERRUPTED, Destination, same_path
 from bdx.pipeline.apart import may_hold_tests
+from bdx.pipeline.giving import evidence_of, filled, given
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.pipeline.rejecting import AllRejected, Rejects, rejecting
 from bdx.pipeline.repairing import held_by_none
 from bdx.pipeline.repairs import asked
 from bdx.pipeline.seams import Seams
+from bdx.pipeline.supplementing import plan, supplemented
 from bdx.rules import Checker
 from bdx.spec import FormatSpec
 
@@ -41,9 +43,15 @@ class ConvertResult:
     rows: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
-    evidence: list[dict[str, Any]] = field(default_factory=list)
+    told: list[pa.RecordBatch] = field(default_factory=list)
+    """Rows of the table `evidence`, as they came."""
     gaps: Any = None
     rejected: int = 0
+
+    @property
+    def evidence(self) -> list[dict[str, Any]]:
+        """Which source, method and place each value came from that is not of its record's own source, or was repaired or given."""
+        return [row for batch in self.told for row in batch.to_pylist()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ def convert(
     repair: Sequence[str] = (),
     reject: str | Path = "",
     by_part: bool = False,
+    give: Sequence[str] = (),
     progress: Any = None,
 ) -> ConvertResult:
     """Convert sources of any known formats to one destination and return what was done.
@@ -91,6 +100,7 @@ def convert(
     specs/repairs.toml (`NAME`, or `NAME:undo` to take one back), done in this order before anything is judged or derived.
     Documents that cannot be read, do not follow their schema or hold a value without meaning go to the file `reject` as they
     stood, and the rest passes. `by_part` gives each part of a document a file of its own in a folder.
+    `give` are values as COLUMN=VALUE for records whose sources have none; the evidence says that they were given.
     `progress` is called with the number of rows of each chunk written.
     Raises: UsageError, SourceError and its kin, MappingError, SinkError; LossError where `strict` and anything is lost;
     AllRejected where nothing passed.
@@ -100,13 +110,13 @@ def convert(
     _check_uris(uris)
     if prefer and not any(same_path(prefer, uri) for uri in uris):
         raise UsageError(f"--prefer '{prefer}' is none of the sources{did_you_mean(prefer, uris)}")
-    words = tuple(item.word for item in asked(repair))
+    words, wishes = tuple(item.word for item in asked(repair)), given(give)
     options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going, repair=words)
     log = Log()
     opened = [open_source(uri, number, options) for number, uri in enumerate(uris, 1)]
     result = ConvertResult(str(destination), target.full_id)
     shape = _shape(str(destination), target, by_part=by_part)
-    stream = _chunks(opened, options, target, log, battery, prefer, Seams(forced=join_tests))
+    stream = filled(_chunks(opened, options, target, log, battery, prefer, Seams(forced=join_tests)), wishes, log)
     analysis = None
     if target.world == "passport" and target.raw.get("profile"):
         analysis = gaps.Analysis(target.raw["profile"], category=None, as_of=None, tier=None)
@@ -130,7 +140,8 @@ def convert(
             raise LossError(f"--strict: {unread.code} {unread.message}")
         result.rejected = rejects.count if rejects is not None else 0
     result.findings, result.losses = log.findings, log.losses
-    result.evidence = result.evidence or [row for item in opened for row in item.repairs.evidence()]
+    if not result.told:
+        result.told = [canon.from_rows("evidence", [row for item in opened for row in item.repairs.evidence()] + evidence_of(wishes))]
     result.gaps = analysis.finish(log) if analysis is not None else None
     return result
 
@@ -216,6 +227,10 @@ def _merged(
     if len(opened) == 1 and (not speaks_of_batteries or opened[0].format.world in ("passport", "canonical")) and not battery:
         yield from _judged(opened[0], chunks(opened[0], options))
         return
+    base = plan(opened) if len(opened) > 1 and not battery and not options.repair else None
+    if base is not None:
+        yield from supplemented(opened, options, base, log, prefer)
+        return
     gathered: list[Gathered] = []
     tests = len(opened) > 1 and sum(map(may_hold_tests, opened))
     for item in opened:
@@ -265,7 +280,7 @@ def _count(
         if analysis is not None:
             analysis.watch(chunk if supplied is None else _as_held(chunk, supplied))
             if "evidence" in chunk:
-                result.evidence += chunk["evidence"].to_pylist()
+                result.told.append(chunk["evidence"])
         if progress is not None:
             progress(max((batch.num_rows for batch in chunk.values()), default=0))
         yield chunk

@@ -67,6 +67,7 @@ def open_source(uri: str, number: int, options: ReadOptions) -> Opened:
     log = Log()
     source = Source(uri, log, options.stdin)
     source.source_id = f"s{number}"
+    source.assume_tz = options.assume_tz or ""
     format_spec = formats.resolve(options.from_format) if options.from_format else formats.detect(source)
     if options.from_format and not format_spec.raw.get("magic"):
         source.unzip()
