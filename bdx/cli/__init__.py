@@ -17,6 +17,7 @@ COMMANDS = {
     "inspect": "show what a file is, what it holds and what looks odd",
     "doctor": "say why a file is read as it is, or why not",
     "validate": "check every record against the rules",
+    "template": "write a sheet of master data to fill in, or explain its columns",
     "gaps": "name what a receiver will miss",
     "diff": "show what differs between two files of any formats",
     "loss": "show what one model cannot carry of another",

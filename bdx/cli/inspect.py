@@ -13,16 +13,23 @@ from bdx.cli import options
 @options.assume_tz
 @options.current_sign
 @options.keep_going
+@click.option("--battery", default="", metavar="SERIAL", help="Show this passport of many, by serial number or identifier.")
 @options.output("text", "json")
-def command(source: str, *, from_format: str | None, assume_tz: str | None, current_sign: str | None, keep_going: bool, form: str) -> None:
+def command(
+    source: str, *, from_format: str | None, assume_tz: str | None, current_sign: str | None, keep_going: bool, battery: str, form: str
+) -> None:
     """Show what SOURCE is, the tables it holds, first rows, spans, units, and what looks odd.
+
+    A passport is shown by sections as a person reads it; of many the first ten and how they count up.
 
     \b
       bdx inspect test.ndax
       bdx inspect passport.json -O json
+      bdx inspect passports.jsonl --battery BX36-000042
     """
     from bdx.pipeline.viewing import inspect
     from bdx.report import inspect_text
 
-    result = inspect(source, from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going)
+    how = {"from_format": from_format, "assume_tz": assume_tz, "current_sign": current_sign}
+    result = inspect(source, **how, keep_going=keep_going, battery=battery)
     options.emit(inspect_text.render(result, color=options.colour()) if form == "text" else inspect_text.render_json(result))

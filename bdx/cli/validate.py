@@ -75,7 +75,6 @@ def command(
       bdx validate *.csv --output bdx.sarif --output junit.xml --output report.html
       bdx rules T001                     explains a rule
     """
-    from bdx.pipeline import baseline as known
     from bdx.pipeline.checking import validate
     from bdx.pipeline.settings import assemble
 
@@ -85,11 +84,10 @@ def command(
     if write_baseline:
         settings = replace(settings, baseline="")
     fail_on = fail_on or settings.fail_on or "error"
+    reading = {"from_format": from_format, "assume_tz": assume_tz, "current_sign": current_sign}
     result = validate(
         sources,
-        from_format=from_format,
-        assume_tz=assume_tz,
-        current_sign=current_sign,
+        **reading,
         select=options.split(select),
         ignore=options.split(ignore),
         allow_empty=allow_empty,
@@ -99,11 +97,9 @@ def command(
     )
     code = max((error.exit_code for error in result.failures), default=0)
     if write_baseline:
-        count = known.write(write_baseline, result.findings)
-        click.echo(f"wrote {write_baseline} ({count} known findings)", err=True)
+        _remember(write_baseline, result)
     elif not code and not exit_zero and options.worst(result.findings) >= SEVERITIES.index(fail_on):
         code = 1
-    reading = {"from_format": from_format, "assume_tz": assume_tz, "current_sign": current_sign}
     _write(reports, result, reading, fail_on=fail_on, exit_code=code, full=every)
     click.get_current_context().exit(code)
 
@@ -124,6 +120,14 @@ def _reports(form: str, files: tuple[str, ...], sources: tuple[str, ...]) -> lis
         if any(same_path(path, other) for _, other in found[:place]):
             raise UsageError(f"--output names '{path}' twice")
     return [*found, (form, "-")]
+
+
+def _remember(path: str, result: Any) -> None:
+    """Write the findings of a run to a baseline file and say so."""
+    from bdx.pipeline import baseline
+
+    count = baseline.write(path, result.findings)
+    click.echo(f"wrote {path} ({count} known findings)", err=True)
 
 
 def _stream(findings: list[Finding]) -> None:

@@ -165,5 +165,3 @@ def _rest(block: Block, done: int) -> Block | None:
         return None
     start = int(block.ends[done - 1]) + 1 if done else 0
     return block_of(block.data[start:], block.first + done)
-
-

@@ -24,7 +24,7 @@ BLOCK = 1 << 22
 SI, DC4 = 15, 20
 """What stands between the characteristics of a line of values, and between the fields of one."""
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_BLANK = np.isin(np.arange(256), np.frombuffer(b" \t\x00\x1a", np.uint8))
+BLANK = np.isin(np.arange(256), np.frombuffer(b" \t\x00\x1a", np.uint8))
 _NUMERIC = np.isin(np.arange(256), np.frombuffer(b"0123456789+-.,\x0f\x14", np.uint8))
 _DIGITS = 9
 """Digits an index may have."""
@@ -61,7 +61,7 @@ def block_of(data: bytes, first: int) -> Block:
     starts[:1] = 0
     starts[1:] = ends[:-1] + 1
     while True:
-        indented = (starts < ends) & _BLANK[buffer[np.minimum(starts, len(buffer) - 1)]]
+        indented = (starts < ends) & BLANK[buffer[np.minimum(starts, len(buffer) - 1)]]
         if not indented.any():
             return Block(data, first, buffer, starts, ends)
         starts = starts + indented
@@ -98,7 +98,7 @@ def keys_of(block: Block) -> Keys:
     at = at + 5
     first, at, well = _number(buffer, at, end, good)
     second, at, also = _number(buffer, at, end, good & (first >= 0))
-    good &= well & also & ((at >= end) | _BLANK[buffer[np.minimum(at, last)]])
+    good &= well & also & ((at >= end) | BLANK[buffer[np.minimum(at, last)]])
     key[rows] = np.where(good, number, -2)
     index[rows] = np.where(first < 0, 1, first)
     nth[rows] = second
@@ -122,7 +122,7 @@ def _number(buffer: Bytes, at: Ints, end: Ints, asked: Flags) -> tuple[Ints, Int
         digits, at = digits + going, at + going
     # "K1001/ part" is written for an empty index: it is that of the first.
     empty = slash & (digits == 0)
-    closed = (at >= end) | _BLANK[buffer[np.minimum(at, last)]]
+    closed = (at >= end) | BLANK[buffer[np.minimum(at, last)]]
     return np.where(empty, -1, value), at, ~empty | closed
 
 
@@ -162,7 +162,7 @@ def blocks(source: Source, encoding: str, facts: Facts, size: int = BLOCK) -> It
     Raises: UnsafeSource for a line beyond all bounds, CorruptSource and TruncatedSource for half characters.
     """
     most = facts["limits"]["line_bytes"]
-    with source.stream() as stream:
+    with source.seekable() as stream:
         first, kept = 1, b""
         for data in _feeds(_texts(stream, encoding, source, size)):
             kept += data
@@ -181,10 +181,10 @@ def blocks(source: Source, encoding: str, facts: Facts, size: int = BLOCK) -> It
 def _feeds(texts: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the texts with every end of line as one line feed."""
     kept = b""
-    for data in texts:
-        data = kept + data
+    for text in texts:
+        data = kept + text
         kept = b"\r" if data.endswith(b"\r") else b""
-        data = data[: len(data) - len(kept)]
+        data = data.removesuffix(kept)
         yield data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
     if kept:
         yield b"\n"
@@ -192,15 +192,13 @@ def _feeds(texts: Iterator[bytes]) -> Iterator[bytes]:
 
 def _texts(stream: BinaryIO, encoding: str, source: Source, size: int) -> Iterator[bytes]:
     """Yield the bytes of a stream in UTF-8."""
-    plain = encoding in ("", "utf-8")
+    plain, wide = encoding in ("", "utf-8"), encoding in _WIDE.values()
     decoder: Any = None if plain else codecs.getincrementaldecoder(encoding)()
     offset = 0
     while data := stream.read(size):
-        if not offset:
-            data = data.removeprefix(codecs.BOM_UTF8)
-        if decoder is None or (encoding != "utf-16-le" and encoding != "utf-16-be" and data.isascii()):
+        if decoder is None or (not wide and data.isascii()):
+            yield data.removeprefix(codecs.BOM_UTF8) if not offset else data
             offset += len(data)
-            yield data
             continue
         try:
             text = decoder.decode(data)

@@ -1,4 +1,4 @@
-"""Measured values of a Q-DAS file read line by line, where their fields come in any order: said of all, by number, or ahead of the value."""
+"""Measured values of a Q-DAS file read line by line, where fields come in any order: said of all, by number, or ahead of the value."""
 
 from __future__ import annotations
 

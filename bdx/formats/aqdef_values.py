@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from bdx.formats.aqdef_lines import DC4, SI, Block, Ints, Keys, keys_of, spans, value_lines
+from bdx.formats.aqdef_lines import BLANK, DC4, SI, Block, Ints, Keys, keys_of, spans, value_lines
 
 STARTS = (1, 20)
 """K-fields that a value starts with."""
@@ -197,15 +197,11 @@ def _slot(names: list[int], name: int) -> int:
 
 def _trimmed(block: Block, starts: Ints, ends: Ints) -> pa.StringArray:
     """Return the texts of K-fields without the blanks around them."""
-    starts, ends = starts.copy(), ends.copy()
-    blank = np.isin(np.arange(256), np.frombuffer(b" \t\x00\x1a", np.uint8))
-    for edge, step in ((starts, 1), (ends, -1)):
-        while True:
-            looked = np.minimum(edge if step > 0 else edge - 1, len(block.buffer) - 1)
-            moving = (starts < ends) & blank[block.buffer[looked]]
-            if not moving.any():
-                break
-            edge += step * moving
+    last = len(block.buffer) - 1
+    while (blank := (starts < ends) & BLANK[block.buffer[np.minimum(starts, last)]]).any():
+        starts = starts + blank
+    while (blank := (starts < ends) & BLANK[block.buffer[np.maximum(ends - 1, 0)]]).any():
+        ends = ends - blank
     return spans(block.buffer, starts, ends)
 
 

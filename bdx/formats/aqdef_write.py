@@ -82,5 +82,5 @@ def _lines(batch: pa.RecordBatch) -> bytes:
             lines.append(pc.binary_join_element_wise(f"{name}/", index, " ", clean, END, ""))
     if not lines:
         return b""
-    joined = pc.binary_join_element_wise(*lines, "", null_handling="skip")
+    joined = pc.binary_join_element_wise(*lines, "", null_handling="replace", null_replacement="")
     return "".join(joined.to_pylist()).encode()

@@ -14,7 +14,7 @@ from bdx import canon, spec
 from bdx.canon import Chunk, Part
 from bdx.errors import BdxError
 from bdx.formats.canonical import WriteOptions, as_parts, guard, single_table, source_id_of
-from bdx.formats.rows_cells import EXPECTED, KEY_FROM, lines, parse
+from bdx.formats.rows_cells import EXPECTED, KEY_FROM, in_zone, lines, parse
 from bdx.formats.rows_header import Heading, choose, exact, fit, headings
 from bdx.formats.rows_notes import notes
 from bdx.formats.rows_text import Sheet, Utf8, probe
@@ -179,6 +179,8 @@ class Columns:
 
     def _read(self, column: spec.Column, unit: str, text: pa.Array, numbers: Any) -> pa.Array:
         values = parse(text, column, self._sheet.decimal, unit)
+        if column.type == "timestamp" and self._source.assume_tz and values.null_count > text.null_count:
+            values = pc.coalesce(values, in_zone(text, self._source.assume_tz))
         if values.null_count == text.null_count:
             return values
         lost = pc.and_(values.is_null(), pc.and_(text.is_valid(), pc.not_equal(pc.utf8_trim_whitespace(text), "")))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bdx import canon, spec, units
-from bdx.errors import SinkError
+from bdx.errors import SinkError, UsageError
 from bdx.spec import Column
 
 EXPECTED = {
@@ -113,6 +113,23 @@ def _times(cells: pa.StringArray, kind: str, target: pa.DataType) -> pa.Array:
         text = pc.replace_substring_regex(text, r"^([0-9]{2})\.([0-9]{2})\.([0-9]{4})$", r"\3-\2-\1")
         text = pc.replace_substring_regex(text, r"[T ]00:00(:00)?(\.0+)?$", "")
     return cast_or_null(text, target)
+
+
+def in_zone(cells: pa.StringArray, zone: str) -> pa.Array:
+    """Return the moments of dates with a time of day but no zone, taken in a zone; null for other cells and hours that a clock skips.
+
+    Raises: UsageError for a zone nobody knows.
+    """
+    text = pc.utf8_trim_whitespace(cells)
+    text = pc.replace_substring_regex(text, r"^([0-9]{2})\.([0-9]{2})\.([0-9]{4})", r"\3-\2-\1")
+    text = pc.if_else(pc.match_substring_regex(text, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{1,2}:[0-9]{2}[0-9:.]*$"), text, None)
+    naive = cast_or_null(text, pa.timestamp("us"))
+    try:
+        found = pc.assume_timezone(naive, zone, ambiguous="earliest", nonexistent="earliest")
+        skipped = pc.not_equal(pc.local_timestamp(found), naive)
+    except pa.ArrowInvalid as error:
+        raise UsageError(f"--assume-tz: no zone '{zone}' is known") from error
+    return pc.if_else(skipped, None, found).cast(canon.TYPES["timestamp"])
 
 
 def _lists(cells: pa.StringArray) -> pa.Array:

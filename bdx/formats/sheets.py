@@ -152,20 +152,25 @@ def _sheet(book: Workbook, name: str, source: Source, format_spec: FormatSpec) -
 
 
 def _rows(book: Workbook, sheets: list[_Found], source: Source) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of one table, sheet by sheet, as canonical batches; at least one."""
+    """Yield the rows of one table, sheet by sheet, as canonical batches; an empty one where there are no rows."""
+    nothing = None
+    some = False
     for sheet in sheets:
         if sheet.above:
             source.log.find("F126", source=source.uri, table=sheet.table, row=sheet.row, locator=f"sheet '{sheet.name}'", value=sheet.above)
         columns = Columns(sheet.table, Written("", ".", sheet.cells, sheet.row, place=f"sheet '{sheet.name}', "), source)
         reader = Reader(book.since_1904, sheet.table, source)
         known = headings(sheet.cells, sheet.table)
-        yield columns.batch(_nothing(len(sheet.cells)), np.array([], np.int64))
+        nothing = columns.batch(_nothing(len(sheet.cells)), np.array([], np.int64))
         for piece in Sheet(book, sheet.name, _NO_FACTS).pieces(None):
             cells, numbers = _texts(piece, sheet, known, reader)
             for start in range(0, cells.num_rows, canon.BATCH_ROWS):
                 batch = columns.batch(cells.slice(start, canon.BATCH_ROWS), numbers[start : start + canon.BATCH_ROWS])
                 if batch.num_rows:
+                    some = True
                     yield batch
+    if nothing is not None and not some:
+        yield nothing
 
 
 def _nothing(width: int) -> pa.RecordBatch:

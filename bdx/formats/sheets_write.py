@@ -130,7 +130,8 @@ def _cells(array: pa.Array, field: pa.Field, table: str, options: WriteOptions) 
         return pc.if_else(pc.is_finite(array), number_cells(array.cast(pa.string())), text_cells(array.cast(pa.string())))
     if pa.types.is_integer(kind):
         text = array.cast(pa.string())
-        return pc.if_else(pc.less_equal(pc.abs(array.cast(pa.float64())), float(_EXACT)), number_cells(text), text_cells(text))
+        exact = pc.and_(pc.less_equal(array, _EXACT), pc.greater_equal(array, -_EXACT))
+        return pc.if_else(exact, number_cells(text), text_cells(text))
     if pa.types.is_decimal(kind):
         text = text_of(array, field)
         digits = pc.utf8_length(pc.replace_substring_regex(pc.replace_substring_regex(text, "[-.]|E.*$", ""), "^0+", ""))

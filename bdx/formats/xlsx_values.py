@@ -19,7 +19,7 @@ NUMBER = r"^\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*$"
 _DAY = 86_400_000
 _EPOCH, _EPOCH_1904 = 25_569, 24_107
 """Day number of 1970-01-01 in workbooks that count from 1899-12-30, and in those that count from 1904."""
-_TICKS, _SECONDS, _DAYS, _MOST_DAYS = 1e15, 1e9, 2e4, 2.9e6
+_TICKS, _SECONDS, _DAYS, _MOST_DAYS = 1e15, 1e9, 2e4, 2_958_466.0
 _EXACT = 2.0**53
 WORD, PLAIN, DATE, CLOCK, ERROR = range(5)
 CLASSES = {"": PLAIN, "n": PLAIN, "e": ERROR}

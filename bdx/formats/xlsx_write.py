@@ -122,6 +122,8 @@ def write_book(sheets: Iterable[SheetOut], sink: BinaryIO) -> None:
         _fill(words)
         known.append(words)
         formulas.append([""] * len(words.heads))
+    else:
+        words.close()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as book:
         for name, text in _frame([sheet.name for sheet in known]).items():
             with book.open(_member(name), "w") as file:
@@ -155,7 +157,7 @@ def _frame(names: Sequence[str]) -> dict[str, str]:
         "_rels/.rels": f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">'
         f'<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'{_HEAD}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}">'
-        f'<bookViews><workbookView/></bookViews><sheets>{listed}</sheets></workbook>',
+        f"<bookViews><workbookView/></bookViews><sheets>{listed}</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{links}{styles}</Relationships>',
         "xl/styles.xml": _STYLES,
     }

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from bdx import canon, gaps
+from bdx import canon, gaps, mapping
 from bdx.canon import Chunk, Document, Finding, Log
-from bdx.errors import BdxError, SourceError, UsageError
+from bdx.errors import BdxError, MappingError, SourceError, UsageError
 from bdx.pipeline import baseline
 from bdx.pipeline.expecting import Expectations
 from bdx.pipeline.given_schema import GivenSchema
 from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
+from bdx.pipeline.rejecting import Rejects
 from bdx.pipeline.result import SourceSummary, ValidationResult, worst_first
 from bdx.pipeline.settings import Settings
 from bdx.rules import Checker, chosen
@@ -45,11 +46,11 @@ def validate(
     Raises: UsageError for an unknown rule code, a schema that is none, or where nothing was checked and `allow_empty` is not set.
     """
     started = time.perf_counter()
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign)
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, rejects=Rejects())
     log = Log()
     summaries: list[SourceSummary] = []
     failures: list[BdxError] = []
-    checked = 0
+    checked, held = 0, False
     wanted = settings or Settings()
     wanted = replace(wanted, select=(*wanted.select, *select), ignore=(*wanted.ignore, *ignore))
     chosen(wanted.select, wanted.ignore, wanted.enable)
@@ -65,17 +66,19 @@ def validate(
             summary.rules = (*summary.rules, *(["D040"] if by_schema else []))
             summaries.append(summary)
             checked += looked_at + by_schema
-        except SourceError as error:
+            held = held or bool(by_schema) or _held(opened, summary)
+        except (SourceError, MappingError) as error:
             failures.append(error)
-            own.find("F000", source=uri, value=_without_path(str(error), uri))
+            own.find("F000", source=uri, locator=_place(error), value=_without_path(str(error), uri))
         log.merge(_selected(own, wanted), uri)
         wanted.judge(own)
         if ended is not None:
             ended(worst_first(_fresh(own, wanted)[0]))
     if not summaries and not failures:
         raise UsageError("no source given")
-    if not checked and not failures and not allow_empty:
-        raise UsageError("nothing was checked: the sources hold no rows (--allow-empty accepts that)")
+    if not (held and checked) and not failures and not allow_empty:
+        why = "no rule that was chosen looks at what the sources hold" if held else "the sources hold no rows"
+        raise UsageError(f"nothing was checked: {why} (--allow-empty accepts that)")
     if given and not failures and not allow_empty:
         given.told()
     wanted.judge(log)
@@ -92,8 +95,8 @@ def _validate_one(opened: Opened, options: ReadOptions, wanted: Settings) -> tup
     checker = Checker(opened.log, opened.uri, wanted.select, wanted.ignore, enable=wanted.enable, args=wanted.args, every=wanted.every)
     expected = Expectations(wanted.expect, opened.uri)
     documents = None
-    if opened.format.world == "passport" and opened.format.raw.get("schema"):
-        documents = DocumentCheck(opened.format.raw["schema"], opened.format.version, opened.log, opened.uri)
+    if opened.format.world == "passport" and opened.format.schema:
+        documents = DocumentCheck(opened.log, opened.uri)
     count = 0
 
     def look(batch: list[Document]) -> None:
@@ -112,8 +115,38 @@ def _validate_one(opened: Opened, options: ReadOptions, wanted: Settings) -> tup
         _identify(summary, chunk)
     checker.finish()
     expected.finish(opened.log)
-    summary.rules = (*checker.codes_run, *(["D001"] if count and "D001" in chosen(wanted.select, wanted.ignore, wanted.enable) else []))
+    _say_lines(opened, rows.get("timeseries", 0))
+    _say_pointers(opened, rows)
+    by_schema = ("D001", "D002") if count else ()
+    summary.rules = (*checker.codes_run, *(code for code in by_schema if code in chosen(wanted.select, wanted.ignore, wanted.enable)))
     return summary, checker.checked + count
+
+
+def _say_lines(opened: Opened, rows: int) -> None:
+    """Give the findings on rows of a time series the line they stand on, where each record of a text file became one row."""
+    lines = opened.source.lines
+    if lines is None or lines.records != rows:
+        return
+    for found in opened.log.findings:
+        if found.table == "timeseries" and found.row is not None and not found.locator and (line := lines.of(found.row)):
+            found.locator = f"line {line}"
+
+
+def _say_pointers(opened: Opened, rows: Mapping[str, int]) -> None:
+    """Add to findings on the records of a document the JSON pointer of their column, where it is known which document."""
+    if opened.format.world != "passport":
+        return
+    places = mapping.places(opened.format)
+    for found in opened.log.findings:
+        pointer = places.get(f"{found.table}.{found.column}")
+        if pointer and found.row is not None and "/" not in found.locator and (found.locator or rows[found.table] == 1):
+            found.locator = f"{found.locator} {pointer}".strip()
+
+
+def _held(opened: Opened, summary: SourceSummary) -> bool:
+    """Say whether a source held anything to check: rows of its own, beside those that say what was read."""
+    own = ("source",) if opened.format.world == "canonical" else ("source", "test")
+    return any(count and table not in own for table, count in summary.rows.items())
 
 
 def _identify(summary: SourceSummary, chunk: Chunk) -> None:
@@ -126,10 +159,15 @@ def _identify(summary: SourceSummary, chunk: Chunk) -> None:
 
 def _selected(log: Log, wanted: Settings) -> Log:
     """Return the log less the findings of drivers and mappings that were not selected; F000 and expectations always stay."""
-    if wanted.select or wanted.ignore:
-        codes = chosen(wanted.select, wanted.ignore, wanted.enable) | {"F000", "S040", "S041", "S042"}
-        log.keep(codes.__contains__)
+    codes = chosen(wanted.select, wanted.ignore, wanted.enable) | {"F000", "S040", "S041", "S042"}
+    log.keep(codes.__contains__)
     return log
+
+
+def _place(error: SourceError | MappingError) -> str:
+    """Return where a source could not be read on, empty where that is not known."""
+    offset = error.offset if isinstance(error, SourceError) else None
+    return f"byte {offset}" if isinstance(offset, int) else offset or ""
 
 
 def _without_path(message: str, uri: str) -> str:

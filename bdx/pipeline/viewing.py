@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from bdx import spec
 from bdx.canon import Finding, Loss
+from bdx.pipeline.passport_view import PassportView, Viewer
 from bdx.pipeline.reading import ReadOptions, chunks, open_source
 from bdx.rules import Checker
 
@@ -54,6 +55,7 @@ class InspectResult:
     tables: dict[str, TableView]
     findings: list[Finding]
     losses: list[Loss]
+    passport: PassportView | None = None
 
 
 def inspect(
@@ -63,16 +65,21 @@ def inspect(
     assume_tz: str | None = None,
     current_sign: str | None = None,
     keep_going: bool = False,
+    battery: str = "",
 ) -> InspectResult:
-    """Return what a source is and holds; it is read once, to its end, in flat memory."""
+    """Return what a source is and holds; it is read once, to its end, in flat memory. `battery` names the one passport to show of many."""
     options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going)
     opened = open_source(str(source), 1, options)
     checker = Checker(opened.log, opened.uri)
     tables: dict[str, TableView] = {}
+    viewer = Viewer(battery)
     digest, length = "", None
     for chunk in chunks(opened, options):
         checker.watch(chunk)
+        viewer.watch(chunk)
         for name, batch in chunk.items():
+            if name == "source" and not batch.num_rows:
+                continue
             if name == "source":
                 row = batch.slice(0, 1).to_pylist()[0]
                 digest, length = row["sha256"] or "", row["bytes"]
@@ -80,8 +87,8 @@ def inspect(
             _look(tables.setdefault(name, TableView(name)), batch)
     checker.finish()
     ordered = {name: tables[name] for name in sorted(tables, key=_order)}
-    log = opened.log
-    return InspectResult(opened.uri, opened.format.full_id, opened.format.title, length, digest, ordered, log.findings, log.losses)
+    log, view = opened.log, viewer.finish()
+    return InspectResult(opened.uri, opened.format.full_id, opened.format.title, length, digest, ordered, log.findings, log.losses, view)
 
 
 def _order(name: str) -> int:

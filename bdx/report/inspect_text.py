@@ -8,8 +8,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from bdx import spec
 from bdx.names import shortened
 from bdx.pipeline.viewing import ColumnView, InspectResult, TableView
+from bdx.report import passport_text
 from bdx.report.words import times
 
 WIDTH = 100
@@ -22,7 +24,11 @@ def render(result: InspectResult, color: bool = False) -> str:
         lines.append(f"  {result.bytes:,} bytes, sha256 {result.sha256[:16]}...")
     if not result.tables:
         lines.append("  holds no rows")
+    if result.passport is not None:
+        lines += ["", *passport_text.render(result.passport, color)]
     for view in result.tables.values():
+        if result.passport is not None and "battery" in (view.name, spec.table(view.name).parent):
+            continue
         lines += ["", *(_record(view, color) if view.rows <= 2 else _table(view, color))]
     if result.findings or result.losses:
         lines += ["", _strong("oddities", color)]
@@ -33,7 +39,8 @@ def render(result: InspectResult, color: bool = False) -> str:
 
 def render_json(result: InspectResult) -> str:
     """Return the result as JSON, schema bdx-inspect/1."""
-    document = {"schema": "bdx-inspect/1", **dataclasses.asdict(result)}
+    document = {"schema": "bdx-inspect/1", **dataclasses.asdict(dataclasses.replace(result, passport=None))}
+    document["passport"] = passport_text.as_json(result.passport) if result.passport is not None else None
     return json.dumps(document, ensure_ascii=False, indent=2, default=_plain)
 
 

@@ -1,0 +1,122 @@
+"""Child rows of one battery from two sources: one row for what both name, the others one after the other, each with its evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bdx import canon
+from bdx.canon import Log
+from bdx.derive.merge import BOOKKEEPING, agree, text
+from bdx.formats.canonical import concat
+from bdx.formats.rows_cells import text_of
+
+_NAMED_BY = {
+    "material": ("name",),
+    "carbon_footprint": ("stage",),
+    "recycled_content": ("material",),
+    "power_capability": ("kind", "state_of_charge_percent"),
+}
+"""Columns that tell the rows of a battery apart; in other tables only equal rows are one."""
+
+_MANY = ("", "other")
+
+
+def added(rows: pa.RecordBatch, table: str, source_id: str) -> pa.RecordBatch:
+    """Return the evidence of child rows that one source alone gives: a row for each value, named BATTERY#1, BATTERY#2."""
+    keys = rows.column("battery_key")
+    numbers = pa.array(_counted(keys) + 1, pa.int64()).cast(pa.string())
+    named = pc.binary_join_element_wise(keys, numbers, "#")
+    found = []
+    for field, array in zip(rows.schema, rows.columns, strict=True):
+        valid = array.is_valid()
+        if field.name in BOOKKEEPING or not pc.any(valid).as_py():
+            continue
+        values = array.filter(valid)
+        columns = {"table": [table] * len(values), "key": named.filter(valid), "column": [field.name] * len(values)}
+        columns |= {"value": text_of(values, field), "method": ["declared"] * len(values), "source_id": [source_id] * len(values)}
+        found.append(canon.batch("evidence", columns))
+    return concat(found, canon.schema("evidence"))
+
+
+def _counted(keys: pa.Array) -> Any:
+    """Return how often each key stood before."""
+    codes = keys.dictionary_encode().indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(codes[order]) != 0]) if len(codes) else np.array([], np.int64)
+    found = np.zeros(len(codes), np.int64)
+    found[order] = np.arange(len(codes)) - np.repeat(starts, np.diff(np.r_[starts, len(codes)]))
+    return found
+
+
+class Blend:
+    """Puts child rows of another source beside those of the first; `wins` says whose value stays where they differ."""
+
+    def __init__(self, table: str, sources: tuple[str, str], source_id: str, log: Log, *, wins: bool) -> None:
+        self._table, self._log, self._wins = table, log, wins
+        self._mine, self._theirs = sources
+        self._source_id = source_id
+        self._evidence: list[dict[str, Any]] = []
+
+    def of(self, mine: pa.RecordBatch, theirs: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Return the rows of both in the order of the first, and the evidence of what the other gave."""
+        shared = pc.is_in(theirs.column("battery_key"), value_set=mine.column("battery_key"))
+        alone = theirs.filter(pc.invert(shared))
+        evidence = added(alone, self._table, self._source_id) if alone.num_rows else canon.from_rows("evidence", [])
+        if not pc.any(shared).as_py():
+            return concat([mine, theirs], mine.schema), evidence
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for row in mine.to_pylist():
+            rows.setdefault(row["battery_key"], []).append(row)
+        for row in theirs.filter(shared).to_pylist():
+            self._add(rows[row["battery_key"]], row)
+        merged = canon.from_rows(self._table, [row for some in rows.values() for row in some])
+        return concat([merged, alone], merged.schema), concat([evidence, canon.from_rows("evidence", self._evidence)], evidence.schema)
+
+    def _add(self, known: list[dict[str, Any]], row: dict[str, Any]) -> None:
+        twin = self._twin(known, row)
+        if twin is None:
+            known.append(row)
+            for column, value in row.items():
+                self._note(row, column, value, len(known))
+            return
+        number = known.index(twin) + 1
+        for column, value in row.items():
+            if column in BOOKKEEPING or value in (None, []):
+                continue
+            if twin[column] in (None, []):
+                twin[column] = value
+                self._note(row, column, value, number)
+            elif not agree(twin[column], value):
+                self._differs(twin, column, value)
+                if self._wins:
+                    twin[column] = value
+                    self._note(row, column, value, number)
+
+    def _twin(self, known: list[dict[str, Any]], row: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the only row that goes by the name of this one, or says the same."""
+        names = _NAMED_BY.get(self._table, ())
+        if names and all(_word(row[name]) not in _MANY for name in names):
+            found = [other for other in known if all(_word(other[name]) == _word(row[name]) for name in names)]
+            return found[0] if len(found) == 1 else None
+        said = {column: value for column, value in row.items() if column not in BOOKKEEPING}
+        return next((other for other in known if all(other[column] == value for column, value in said.items())), None)
+
+    def _differs(self, twin: dict[str, Any], column: str, value: Any) -> None:
+        names = " ".join(str(twin[name]) for name in _NAMED_BY.get(self._table, ()))
+        facts = {"battery": f"{twin['battery_key']}, {names}", "other": twin[column], "other_source": self._mine}
+        kept = value if self._wins else twin[column]
+        self._log.find("M061", source=self._theirs, table=self._table, column=column, value=value, kept=kept, **facts)
+
+    def _note(self, row: dict[str, Any], column: str, value: Any, number: int) -> None:
+        if column in BOOKKEEPING or value is None or value == []:
+            return
+        where = {"table": self._table, "key": f"{row['battery_key']}#{number}", "column": column}
+        self._evidence.append(where | {"value": text(value), "method": "declared", "source_id": self._source_id})
+
+
+def _word(value: Any) -> str:
+    return " ".join(str(value if value is not None else "").split()).casefold()
