@@ -60,20 +60,20 @@ def test_a_faulty_settings_file_is_named(text: str, words: str, tmp_path: Path) 
 
 def test_severities_by_code_and_prefix_the_longest_wins(tmp_path: Path) -> None:
     path = data(tmp_path)
-    assert found(path)["E009"] == ("error", 2)
-    assert found(path, severity={"E": "info"})["E009"] == ("info", 2)
-    assert found(path, severity={"E": "info", "E009": "warning"})["E009"] == ("warning", 2)
-    assert settings.with_severity(Settings(), ["E009=warning"]).severity == {"E009": "warning"}
-    for pair in ("E009", "E009=loud", "=error", "Q=error"):
+    assert found(path)["U001"] == ("error", 2)
+    assert found(path, severity={"U": "info"})["U001"] == ("info", 2)
+    assert found(path, severity={"U": "info", "U001": "warning"})["U001"] == ("warning", 2)
+    assert settings.with_severity(Settings(), ["U001=warning"]).severity == {"U001": "warning"}
+    for pair in ("U001", "U001=loud", "=error", "Q=error"):
         with pytest.raises(UsageError):
             settings.with_severity(Settings(), [pair])
 
 
 def test_thresholds_replace_those_of_a_rule(tmp_path: Path) -> None:
     path = data(tmp_path)
-    assert "E009" not in found(path, args={"E009": {"limit": 30000}})
+    assert "U001" not in found(path, args={"U001": {"limit": 30000}})
     with pytest.raises(UsageError, match="has no argument"):
-        found(path, args={"E009": {"limmit": 1.0}})
+        found(path, args={"U001": {"limmit": 1.0}})
     with pytest.raises(UsageError, match="no rule code"):
         found(path, args={"E999": {"limit": 1.0}})
 
@@ -92,12 +92,12 @@ def test_a_window_of_a_chemistry_runs_on_request_only(tmp_path: Path) -> None:
     hit = next(finding for finding in validate([path], settings=made).findings if finding.code == "E050")
     assert (hit.count, hit.row) == (1, 2)
     assert "2 to 4.45 V" in hit.message
-    assert "E009" in {finding.code for finding in validate([path], settings=made).findings}, "the other rules run too"
+    assert "U001" in {finding.code for finding in validate([path], settings=made).findings}, "the other rules run too"
 
 
 def test_every_hit_on_its_own(tmp_path: Path) -> None:
     path = data(tmp_path)
-    rows = [(finding.row, finding.count) for finding in validate([path], settings=Settings(every=True)).findings if finding.code == "E009"]
+    rows = [(finding.row, finding.count) for finding in validate([path], settings=Settings(every=True)).findings if finding.code == "U001"]
     assert rows == [(3, 1), (4, 1)]
 
 
@@ -138,7 +138,7 @@ def test_a_baseline_holds_what_is_known_and_lets_new_findings_through(tmp_path: 
     assert (again.findings, again.known) == ([], len(first))
     data(tmp_path, rows="0,3.7,1\n1,3.7,1\n2,4.9,1\n3,3.7,-20000\n4,3.7,-20000\n5,3.7,-20000\n")
     grown = validate([path], settings=Settings(baseline=str(file))).findings
-    assert [(finding.code, finding.count) for finding in grown] == [("E009", 1), ("U001", 1)]
+    assert [(finding.code, finding.count) for finding in grown] == [("U001", 1)]
     other = data(tmp_path, "y.bdf.csv")
     assert {finding.source for finding in validate([path, other], settings=Settings(baseline=str(file))).findings if finding.count > 1} == {
         str(other)

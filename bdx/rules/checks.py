@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bdx.rules import identifiers
 from bdx.rules.register import check
-from bdx.rules.view import Span, View
+from bdx.rules.view import Span, View, number, texts_of
 from bdx.spec import Column
 
 Mask: TypeAlias = pa.BooleanArray | None
 """True = bad row; None where no row can be."""
 
-
-@cache
-def _words(words: tuple[str, ...]) -> pa.Array:
-    """Return words as an array made once: making one looks for pandas on the disk each time."""
-    return pa.array(words, pa.string())
+Told: TypeAlias = tuple[pa.BooleanArray, dict[str, pa.Array]] | Mask
+"""A mask, beside it arrays of the same length that fill the message: what was reckoned, what to do."""
 
 
 def _is_float(column: Column) -> bool:
@@ -37,15 +31,18 @@ def _is_number(column: Column) -> bool:
 
 
 @check("missing", applies=lambda column: column.required, nulls=True)
-def missing(now: pa.Array) -> Mask:
-    """Return where a required value is null."""
-    return pc.is_null(now) if now.null_count else None
+def missing(now: pa.Array, view: View, facts: Column, *, not_first: tuple[str, ...] = ()) -> Mask:
+    """Return where a required value is null; columns in `not_first` may lack it in the first row of a test."""
+    if not now.null_count:
+        return None
+    absent = pc.is_null(now)
+    return pc.and_not(absent, pa.array(view.fresh())) if facts.name in not_first and view.table == "timeseries" else absent
 
 
-@check("not_in_list", applies=lambda column: bool(column.enum))
+@check("not_in_list", applies=lambda column: bool(column.enum), texts=True)
 def not_in_list(now: pa.Array, facts: Column) -> Mask:
     """Return where a value is not one of the column's list."""
-    return pc.and_(pc.is_valid(now), pc.invert(pc.is_in(now, _words(facts.enum))))
+    return pc.and_(pc.is_valid(now), pc.invert(pc.is_in(now, texts_of(facts.enum))))
 
 
 @check("out_of_limits", applies=_is_number)
@@ -55,10 +52,11 @@ def out_of_limits(now: pa.Array, facts: Column, span: Span) -> Mask:
     high = float("inf") if facts.maximum is None else facts.maximum
     if low <= span[0] and span[1] <= high:
         return None
-    return pc.and_(pc.is_finite(now), pc.or_(pc.less(now, low), pc.greater(now, high)))
+    values = now.cast(pa.float64(), safe=False)
+    return pc.and_(pc.is_finite(values), pc.or_(pc.less(values, number(low)), pc.greater(values, number(high))))
 
 
-@check("not_as_pattern", applies=lambda column: bool(column.pattern))
+@check("not_as_pattern", applies=lambda column: bool(column.pattern), texts=True)
 def not_as_pattern(now: pa.Array, facts: Column) -> Mask:
     """Return where a text does not have the column's form."""
     return pc.invert(pc.match_substring_regex(now, facts.pattern))
@@ -79,7 +77,7 @@ def beyond(now: pa.Array, span: Span, *, limit: float, ceiling: float = float("i
     if -limit <= span[0] and span[1] <= limit:
         return None
     size = pc.abs(now)
-    return pc.and_(pc.is_finite(now), pc.and_(pc.greater(size, limit), pc.less_equal(size, ceiling)))
+    return pc.and_(pc.is_finite(now), pc.and_(pc.greater(size, number(limit)), pc.less_equal(size, ceiling)))
 
 
 @check("outside", applies=_is_float)
@@ -87,26 +85,26 @@ def outside(now: pa.Array, span: Span, *, low: float, high: float, floor: float 
     """Return where a finite number is above `high` or below `low`; below `floor` another rule speaks."""
     if low <= span[0] and span[1] <= high:
         return None
-    bad = pc.or_(pc.greater(now, high), pc.and_(pc.less(now, low), pc.greater_equal(now, floor)))
+    bad = pc.or_(pc.greater(now, number(high)), pc.and_(pc.less(now, number(low)), pc.greater_equal(now, floor)))
     return pc.and_(pc.is_finite(now), bad)
 
 
 @check("share_of_one", applies=_is_float)
 def share_of_one(now: pa.Array) -> Mask:
     """Return where a number is above 0 and at most 1."""
-    return pc.and_(pc.greater(now, 0.0), pc.less_equal(now, 1.0))
+    return pc.and_(pc.greater(now, number(0.0)), pc.less_equal(now, number(1.0)))
 
 
-@check("not_of_codes")
+@check("not_of_codes", texts=True)
 def not_of_codes(now: pa.Array, *, codes: tuple[str, ...]) -> Mask:
     """Return where a text is not one of `codes`."""
-    return pc.and_(pc.is_valid(now), pc.invert(pc.is_in(now, _words(codes))))
+    return pc.and_(pc.is_valid(now), pc.invert(pc.is_in(now, texts_of(codes))))
 
 
-@check("one_of")
+@check("one_of", texts=True)
 def one_of(now: pa.Array, *, values: tuple[str, ...]) -> Mask:
     """Return where a text is one of `values`."""
-    return pc.is_in(now, _words(values))
+    return pc.is_in(now, texts_of(values))
 
 
 @check("is_true")
@@ -115,7 +113,7 @@ def is_true(now: pa.Array) -> Mask:
     return now
 
 
-@check("blanks_around", applies=lambda column: column.type == "string")
+@check("blanks_around", applies=lambda column: column.type == "string", texts=True)
 def blanks_around(now: pa.Array) -> Mask:
     """Return where a text begins or ends with a blank, or holds a line break or another control character."""
     return pc.match_substring_regex(now, r"^\s|\s$|[\x00-\x1f\x7f]|^\x{A0}|\x{A0}$")
@@ -134,8 +132,12 @@ def out_of_order(now: pa.Array, low: pa.Array | None = None, high: pa.Array | No
 
 @check("exceeds")
 def exceeds(now: pa.Array, limit: pa.Array, *, times: float = 1.0) -> Mask:
-    """Return where a value is above `times` another column."""
-    return pc.greater(now, limit if times == 1.0 else pc.multiply(limit, times))
+    """Return where a value is above `times` another column; a multiple is taken of positive numbers only."""
+    if times == 1.0:
+        return pc.greater(now, limit)
+    # Integers beyond 2^53 would not convert by themselves.
+    most = pc.multiply(limit.cast(pa.float64(), safe=False), number(times))
+    return pc.and_(pc.greater(most, number(0.0)), pc.greater(now.cast(pa.float64(), safe=False), most))
 
 
 @check("same_as")
@@ -147,29 +149,14 @@ def same_as(now: pa.Array, other: pa.Array) -> Mask:
 @check("sum_exceeds")
 def sum_exceeds(now: pa.Array, other: pa.Array, *, limit: float) -> Mask:
     """Return where two columns add up to more than `limit`."""
-    return pc.greater(pc.add(now, other), limit)
-
-
-@check("off_product")
-def off_product(now: pa.Array, first: pa.Array, second: pa.Array, *, scale: float, share: float) -> Mask:
-    """Return where a value differs from first * second * scale by more than a share of that product."""
-    product = pc.multiply(pc.multiply(first, second), scale)
-    return pc.and_(pc.greater(product, 0), pc.greater(pc.abs(pc.subtract(now, product)), pc.multiply(product, share)))
-
-
-@check("ratio_outside")
-def ratio_outside(now: pa.Array, other: pa.Array, *, scale: float, low: float, high: float) -> Mask:
-    """Return where now / other * scale is not within `low` and `high`; zeros are not judged."""
-    ratio = pc.multiply(pc.divide(now, other), scale)
-    judged = pc.and_(pc.greater(now, 0), pc.greater(other, 0))
-    return pc.and_(judged, pc.or_(pc.less(ratio, low), pc.greater(ratio, high)))
+    return pc.greater(pc.add(now, other), number(limit))
 
 
 @check("off_fade")
 def off_fade(now: pa.Array, first: pa.Array, present: pa.Array, *, points: float) -> Mask:
     """Return where a fade in percent differs from (1 - present / first) * 100 by more than `points`."""
-    fade = pc.multiply(pc.subtract(1.0, pc.divide(present, first)), 100.0)
-    return pc.and_(pc.greater(first, 0), pc.greater(pc.abs(pc.subtract(now, fade)), points))
+    fade = pc.multiply(pc.subtract(number(1.0), pc.divide(present, first)), number(100.0))
+    return pc.and_(pc.greater(first, number(0.0)), pc.greater(pc.abs(pc.subtract(now, fade)), number(points)))
 
 
 @check("beyond_while_below")
@@ -177,13 +164,13 @@ def beyond_while_below(now: pa.Array, other: pa.Array, span: Span, *, limit: flo
     """Return where a number is beyond `limit` in magnitude while another is below `other_limit`."""
     if -limit <= span[0] and span[1] <= limit:
         return None
-    return pc.and_(pc.greater(pc.abs(now), limit), pc.less(pc.abs(other), other_limit))
+    return pc.and_(pc.greater(pc.abs(now), number(limit)), pc.less(pc.abs(other), number(other_limit)))
 
 
 @check("above_in_balance")
 def above_in_balance(now: pa.Array, balance: pa.Array, *, limit: float, low: float, high: float) -> Mask:
     """Return where a value is above `limit` while `balance` lies within `low` and `high`."""
-    return pc.and_(pc.greater(now, limit), pc.and_(pc.greater_equal(balance, low), pc.less_equal(balance, high)))
+    return pc.and_(pc.greater(now, number(limit)), pc.and_(pc.greater_equal(balance, number(low)), pc.less_equal(balance, number(high))))
 
 
 @check("absent_beside", nulls=True)
@@ -192,7 +179,7 @@ def absent_beside(now: pa.Array, beside: pa.Array, state: pa.Array | None = None
     bad = pc.and_(pc.is_null(now), pc.is_valid(beside))
     if state is None or not open_states:
         return bad
-    return pc.and_(bad, pc.invert(pc.is_in(state, _words(open_states))))
+    return pc.and_(bad, pc.invert(pc.is_in(state, texts_of(open_states))))
 
 
 @check("without_unit")
@@ -219,42 +206,10 @@ def impossible_amount(
     """
     judged = pc.invert(pc.match_substring_regex(parameter, differences, ignore_case=True))
     below = pc.and_(pc.less(now, 0), pc.match_substring_regex(parameter, never_negative, ignore_case=True))
-    percent = pc.is_in(unit, _words(("percent", "%")))
+    percent = pc.is_in(unit, texts_of(("percent", "%")))
     above = pc.and_(pc.and_(pc.greater(now, 100), percent), pc.match_substring_regex(parameter, never_above_100, ignore_case=True))
-    cold = pc.and_(pc.less(now, coldest), pc.is_in(unit, _words(("degC", "Cel", "°C"))))
+    cold = pc.and_(pc.less(now, coldest), pc.is_in(unit, texts_of(("degC", "Cel", "°C"))))
     return pc.and_(judged.fill_null(fill_value=False), _any([mask.fill_null(fill_value=False) for mask in (below, above, cold)]))
-
-
-# --- identifiers
-
-
-@check("bad_product_link")
-def bad_product_link(now: pa.Array) -> Mask:
-    """Return where a GS1 Digital Link holds a GTIN of wrong length or check digit."""
-    return _where(now, lambda text: not identifiers.product_link_ok(text))
-
-
-@check("bad_substance_number")
-def bad_substance_number(now: pa.Array, kind: pa.Array) -> Mask:
-    """Return where a number declared as CAS or EC has a wrong form or check digit."""
-    cas = pc.and_(pc.equal(kind, "CAS").fill_null(fill_value=False), _where(now, lambda text: not identifiers.cas_ok(text)))
-    ec = pc.and_(pc.equal(kind, "EC").fill_null(fill_value=False), _where(now, lambda text: not identifiers.ec_ok(text)))
-    return pc.or_(cas, ec)
-
-
-@check("other_serial")
-def other_serial(now: pa.Array, link: pa.Array) -> Mask:
-    """Return where the serial number in a GS1 Digital Link is another than the column's."""
-    pairs = zip(now.to_pylist(), link.to_pylist(), strict=True)
-    serials = [(text, identifiers.digital_link_serial(url) if url else None) for text, url in pairs]
-    return pa.array([bool(text and serial and text != serial) for text, serial in serials])
-
-
-def _where(texts: pa.Array, bad: Callable[[str], bool]) -> pa.BooleanArray:
-    """Return where `bad` holds, asked once per distinct text."""
-    coded = texts.dictionary_encode()
-    verdicts = pa.array([bad(text) for text in coded.dictionary.to_pylist()], pa.bool_())
-    return verdicts.take(coded.indices).fill_null(fill_value=False)
 
 
 def _any(masks: list[pa.BooleanArray]) -> Mask:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bdx import spec
 from bdx.canon import Chunk
+from bdx.rules.magnitudes import advised
 from bdx.rules.register import Bad, across
+from bdx.rules.view import texts_of
 
 
 @across("dangling")
@@ -27,44 +28,9 @@ def dangling(chunk: Chunk, *, tables: tuple[str, ...]) -> Iterator[Bad]:
             yield Bad(name, column.name, pc.and_(pc.is_valid(values), pc.invert(known)), {"target": pa.repeat(table, len(values))})
 
 
-@across("stages_unlike_total")
-def stages_unlike_total(chunk: Chunk, *, share: float, stages: tuple[str, ...]) -> Iterator[Bad]:
-    """Yield total carbon footprints that differ from the sum of their stages by more than a share of the total.
-
-    Judged where a battery gives exactly one total and one value for each of `stages` in one functional unit, category and study;
-    sums are decimal.
-    """
-    rows = chunk.get("carbon_footprint")
-    if rows is None:
-        return
-    wanted = ["battery_key", "functional_unit", "unit_raw", "impact_category", "facility_id"]
-    keys = pc.binary_join_element_wise(*[rows.column(name).fill_null("") for name in wanted], "\x1f")
-    totals: dict[str, list[int]] = {}
-    sums: dict[str, dict[str, Any]] = {}
-    columns = (keys, rows.column("stage"), rows.column("value"))
-    for row, (key, stage, value) in enumerate(zip(*(column.to_pylist() for column in columns), strict=True)):
-        if value is None:
-            continue
-        if stage == "total":
-            totals.setdefault(key, []).append(row)
-            continue
-        parts = sums.setdefault(key, {})
-        # A stage given twice (two plants, two studies) has a name that no list of stages holds: no verdict.
-        parts[stage if stage not in parts else f"{stage} again"] = value
-    bad, found = [False] * rows.num_rows, [""] * rows.num_rows
-    for key, places in totals.items():
-        parts = sums.get(key, {})
-        if len(places) != 1 or not set(stages) <= set(parts) <= {*stages, "other"}:
-            continue
-        total, added = rows.column("value")[places[0]].as_py(), sum(parts.values())
-        bad[places[0]] = abs(float(added - total)) > share * abs(float(total))
-        found[places[0]] = f"{added.normalize():f}"
-    yield Bad("carbon_footprint", "value", pa.array(bad, pa.bool_()), {"added": pa.array(found, pa.string())})
-
-
 @across("parts_heavier")
-def parts_heavier(chunk: Chunk, *, times: float) -> Iterator[Bad]:
-    """Yield batteries whose materials together weigh more than `times` the battery."""
+def parts_heavier(chunk: Chunk, *, times: float, slips: tuple[str, ...] = ()) -> Iterator[Bad]:
+    """Yield batteries whose materials together weigh more than `times` the battery, with advice."""
     batteries, materials = chunk.get("battery"), chunk.get("material")
     if batteries is None or materials is None:
         return
@@ -73,8 +39,12 @@ def parts_heavier(chunk: Chunk, *, times: float) -> Iterator[Bad]:
     place = pc.index_in(batteries.column("battery_key"), sums.column("key").combine_chunks())
     added = sums.column("mass_sum").combine_chunks().take(place)
     mass = batteries.column("battery_mass_kg")
-    bad = pc.and_(pc.greater(mass, 0), pc.greater(added, pc.multiply(mass, times)))
-    yield Bad("battery", "battery_mass_kg", bad.fill_null(fill_value=False), {"added": added})
+    bad = pc.and_(pc.greater(mass, 0), pc.greater(added, pc.multiply(mass, times))).fill_null(fill_value=False)
+    if bad.true_count:
+        ratio = pc.divide(added, mass).to_numpy(zero_copy_only=False)
+        yield Bad("battery", "battery_mass_kg", bad, {"added": added, "advice": advised(ratio, 0.1, times, slips)})
+    else:
+        yield Bad("battery", "battery_mass_kg", bad)
 
 
 @across("lonely_items")
@@ -101,5 +71,5 @@ def again_in_chunk(chunk: Chunk, *, tables: tuple[str, ...], spared: tuple[str, 
         keys = spec.table(name).key
         joined = pc.binary_join_element_wise(*[rows.column(key).cast(pa.string()) for key in keys], "\x1f")
         again = pc.less(pc.index_in(joined, joined), pa.array(range(rows.num_rows), pa.int32()))
-        judged = pc.invert(pc.is_in(rows.column(keys[-1]), pa.array(spared, pa.string())))
+        judged = pc.invert(pc.is_in(rows.column(keys[-1]), texts_of(spared)))
         yield Bad(name, keys[-1], pc.and_(pc.and_(again, judged), pc.is_valid(joined)).fill_null(fill_value=False))

@@ -244,14 +244,15 @@ class StepTimeRunsOn:
     def __init__(self, *, steps: int = 2, share: float = 0.5) -> None:
         self._fewest = steps
         self._share = share
-        self._steps = self._on = 0
+        self._steps = self._on = self._anew = 0
         self._examples: list[int] = []
         self._value = 0.0
 
     def feed(self, view: View) -> None:
-        """Look at the first row of every step."""
+        """Look at the first row of every step, and count where step time starts anew."""
         if not (view.has(STEP_TIME) and view.has(TIME)) or not (view.has("step_count") or view.has("step_id")):
             return
+        self._anew += int(np.count_nonzero(view.delta(STEP_TIME) < 0))
         starts = view.starts("step_count") if view.has("step_count") else view.starts("step_id")
         before, rise, passed = (found[starts] for found in (view.floats_before(STEP_TIME), view.delta(STEP_TIME), view.delta(TIME)))
         known = (before > 0) & (passed > 0) & np.isfinite(rise)
@@ -263,6 +264,6 @@ class StepTimeRunsOn:
             self._examples += [view.first + int(row) for row in runs_on[: 5 - len(self._examples)]]
 
     def finish(self) -> Iterator[Hit]:
-        """Yield a hit where that holds for more than a share of the steps."""
-        if self._steps >= self._fewest and self._on > self._share * self._steps:
+        """Yield a hit where that holds for more than a share of the steps; one that starts anew half as often counts other steps."""
+        if self._steps >= self._fewest and self._on > self._share * self._steps and self._on > 2 * self._anew:
             yield Hit("timeseries", STEP_TIME, self._examples[0], self._on, self._value, self._examples)

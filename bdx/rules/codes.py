@@ -9,8 +9,8 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bdx.rules import identifiers
-from bdx.rules.checks import Mask
+from bdx.identifiers import companies, goods, gs1, substances, web
+from bdx.rules.checks import Mask, Told
 from bdx.rules.register import check
 from bdx.spec import Column
 
@@ -29,54 +29,70 @@ def _is_free_number(column: Column) -> bool:
     return column.type in ("float64", "int32", "int64") and column.minimum is None
 
 
-def _asked(texts: pa.Array, bad: Callable[[str], bool]) -> Mask:
-    """Return where `bad` holds, asked once per distinct text."""
-    coded = texts.dictionary_encode()
-    verdicts = [bad(text) for text in coded.dictionary.to_pylist()]
-    if not any(verdicts):
+def _asked(texts: pa.Array, bad: Callable[[str], bool], among: pa.Array | None = None) -> Mask:
+    """Return where `bad` holds, asked once per distinct text that `among` holds."""
+    asked = texts if among is None else texts.filter(among)
+    odd = [text for text in pc.unique(asked).to_pylist() if text is not None and bad(text)]
+    return pc.is_in(texts, pa.array(odd, pa.string())) if odd else None
+
+
+def _begun(texts: pa.Array, begin: str, sound: str) -> pa.Array | None:
+    """Return where a text begins in a way and is not plainly sound, whatever the case and blanks; None where none is."""
+    begun = pc.starts_with(pc.utf8_ltrim_whitespace(texts), begin, ignore_case=True).fill_null(fill_value=False)
+    if not begun.true_count:
         return None
-    return pa.array(verdicts, pa.bool_()).take(coded.indices).fill_null(fill_value=False)
+    rest = pc.and_not(begun, pc.match_substring_regex(texts, sound).fill_null(fill_value=False))
+    return rest if rest.true_count else None
 
 
 # --- companies and places
 
 
-@check("bad_lei")
+@check("bad_lei", texts=True)
 def bad_lei(now: pa.Array) -> Mask:
     """Return where a legal entity identifier has a wrong form or wrong check digits."""
-    return _asked(now, lambda text: identifiers.names_lei(text) and not identifiers.lei_ok(identifiers.declared(text)[1]))
+    return _asked(now, lambda text: companies.names_lei(text) and not companies.lei_ok(companies.declared(text)[1]))
 
 
-@check("bad_partner_number")
+@check("bad_partner_number", texts=True)
 def bad_partner_number(now: pa.Array) -> Mask:
     """Return where a business partner number is not BPN, its kind and twelve letters or digits."""
-    return _asked(now, lambda text: bool(number := identifiers.partner_number(text)) and not identifiers.partner_number_ok(number))
+    return _asked(now, lambda text: bool(number := companies.partner_number(text)) and not companies.partner_number_ok(number))
 
 
-@check("other_partner_kind")
+@check("other_partner_kind", texts=True)
 def other_partner_kind(now: pa.Array, *, kinds: str) -> Mask:
     """Return where a well-formed business partner number is of a kind (L, S, A) that is not among `kinds`."""
-    return _asked(now, lambda text: identifiers.partner_number_ok(number := identifiers.partner_number(text)) and number[3] not in kinds)
+    return _asked(now, lambda text: companies.partner_number_ok(number := companies.partner_number(text)) and number[3] not in kinds)
 
 
-@check("bad_location_number")
+@check("bad_location_number", texts=True)
 def bad_location_number(now: pa.Array) -> Mask:
     """Return where a global location number has a wrong length or check digit."""
-    return _asked(now, lambda text: bool(number := identifiers.location_number(text)) and not identifiers.gln_ok(number))
+    return _asked(now, lambda text: bool(number := companies.location_number(text)) and not gs1.gln_ok(number))
 
 
-@check("bad_tax_number")
-def bad_tax_number(now: pa.Array, *, forms: tuple[str, ...]) -> Mask:
-    """Return where a number declared as EORI or VAT has not the form of its scheme; `forms` holds "DE <regular expression>"."""
+@check("bad_tax_number", texts=True)
+def bad_tax_number(now: pa.Array, *, forms: tuple[str, ...], customs: tuple[str, ...] = ()) -> Mask:
+    """Return where a number declared as EORI or VAT has not the form of its scheme.
+
+    `forms` holds "DE regular expression" for VAT, `customs` the countries that give out EORI numbers.
+    """
     by_country = _by_country(forms)
 
     def bad(text: str) -> bool:
-        scheme, number = identifiers.declared(text)
+        scheme, number = companies.declared(text)
         if scheme == "vat":
-            return not identifiers.vat_ok(number, by_country)
-        return scheme == "eori" and not identifiers.eori_ok(number)
+            return not companies.vat_ok(number, by_country)
+        return scheme == "eori" and not companies.eori_ok(number, customs)
 
     return _asked(now, bad)
+
+
+@check("bad_company_number", texts=True)
+def bad_company_number(now: pa.Array) -> Mask:
+    """Return where a number declared as DUNS has not nine digits."""
+    return _asked(now, lambda text: companies.declared(text)[0] == "duns" and not companies.duns_ok(companies.declared(text)[1]))
 
 
 @cache
@@ -84,7 +100,7 @@ def _by_country(forms: tuple[str, ...]) -> dict[str, str]:
     return {form[:2]: form[3:] for form in forms}
 
 
-@check("bad_mail_address", applies=_is_text)
+@check("bad_mail_address", applies=_is_text, texts=True)
 def bad_mail_address(now: pa.Array) -> Mask:
     """Return where a mail address lacks its @, a dot in its domain, or holds blanks."""
     return _asked(now, lambda text: _MAIL.match(text.strip()) is None)
@@ -93,32 +109,34 @@ def bad_mail_address(now: pa.Array) -> Mask:
 # --- identifiers of the web and of products
 
 
-@check("bad_did", applies=_is_text)
+@check("bad_did", applies=_is_text, texts=True)
 def bad_did(now: pa.Array) -> Mask:
     """Return where a text begins as a decentralised identifier and does not go on as one."""
-    return _asked(now, lambda text: not identifiers.did_ok(text))
+    rest = _begun(now, "did:", r"^did:[a-z0-9]+(?::[A-Za-z0-9._-]+)+$")
+    return None if rest is None else _asked(now, lambda text: not web.did_ok(text), rest)
 
 
-@check("bad_urn", applies=_is_text)
+@check("bad_urn", applies=_is_text, texts=True)
 def bad_urn(now: pa.Array) -> Mask:
     """Return where a text begins as a URN and does not go on as one."""
-    return _asked(now, lambda text: not identifiers.urn_ok(text))
+    rest = _begun(now, "urn:", r"^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+    return None if rest is None else _asked(now, lambda text: not web.urn_ok(text), rest)
 
 
-@check("bad_traction_code")
+@check("bad_traction_code", texts=True)
 def bad_traction_code(now: pa.Array) -> Mask:
     """Return where a Chinese traction battery code has not the form of its standard."""
-    return _asked(now, lambda text: not identifiers.traction_code_ok(text))
+    return _asked(now, lambda text: not goods.traction_code_ok(text))
 
 
-@check("like", applies=_is_text)
+@check("like", applies=_is_text, texts=True)
 def like(now: pa.Array, *, pattern: str) -> Mask:
     """Return where a regular expression, without regard to case, matches somewhere in a text."""
     found = pc.match_substring_regex(now, pattern, ignore_case=True)
     return found if found.true_count else None
 
 
-@check("unlike", applies=_is_text)
+@check("unlike", applies=_is_text, texts=True)
 def unlike(now: pa.Array, *, pattern: str) -> Mask:
     """Return where a text does not match a regular expression."""
     return pc.invert(pc.match_substring_regex(now, pattern))
@@ -140,7 +158,38 @@ def number_of(now: pa.Array, *, values: tuple[str, ...]) -> Mask:
     return pc.is_in(now, pa.array([float(value) for value in values], pa.float64()).cast(now.type, safe=False))
 
 
-@check("word_of", applies=_is_text)
+@check("word_of", applies=_is_text, texts=True)
 def word_of(now: pa.Array, *, words: tuple[str, ...]) -> Mask:
     """Return where a text, without regard to case and blanks around it, is one of `words`."""
     return _asked(now, lambda text: text.strip().casefold() in words)
+
+
+@check("random_letters", applies=_is_text, texts=True)
+def random_letters(now: pa.Array, *, least: int) -> Mask:
+    """Return where a text is one run of `least` or more letters whose case changes at random, as generators of test data write."""
+    runs = pc.match_substring_regex(now, rf"^[A-Za-z]{{{least},}}$").fill_null(fill_value=False)
+    return _asked(now, _random, runs) if runs.true_count else None
+
+
+def _random(text: str) -> bool:
+    """Say whether capitals make up a third to two thirds of a text, come in runs, and small letters stand alone among them."""
+    capitals = sum(letter.isupper() for letter in text) / len(text)
+    runs, lone = re.findall(r"[A-Z]{2,}", text), re.findall(r"(?<![a-z])[a-z](?![a-z])", text)
+    return 0.3 < capitals < 0.7 and len(runs) >= 2 and len(lone) >= 2
+
+
+@check("bad_substance_number")
+def bad_substance_number(now: pa.Array, kind: pa.Array) -> Told:
+    """Return where a number declared as CAS or EC has a wrong form or check digit, and what else it is."""
+    sound = {"CAS": substances.cas_ok, "EC": substances.ec_ok}
+    pairs = pc.binary_join_element_wise(kind, now, "\x1f")
+    odd: dict[str, str] = {}
+    for pair in pc.unique(pairs).to_pylist():
+        scheme, _, text = (pair or "").partition("\x1f")
+        if scheme in sound and not sound[scheme](text):
+            other = substances.kind_of(text)
+            odd[pair] = f"; it is a sound {other} number" if other else ""
+    if not odd:
+        return None
+    place = pc.index_in(pairs, pa.array(list(odd), pa.string()))
+    return pc.is_valid(place), {"advice": pa.array(list(odd.values()), pa.string()).take(place)}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bdx.canon import Chunk
 from bdx.rules.register import Bad, across
+from bdx.rules.view import nowhere, texts_of
 
 
 def _owner(rows: pa.RecordBatch, batteries: pa.RecordBatch | None, column: str) -> pa.Array:
@@ -26,10 +28,13 @@ def shares_exceed(chunk: Chunk, *, limit: float) -> Iterator[Bad]:
         return
     table = pa.table({"key": rows.column("battery_key"), "share": rows.column("concentration_percent")})
     sums = table.group_by("key", use_threads=False).aggregate([("share", "sum")])
-    place = pc.index_in(rows.column("battery_key"), sums["key"].combine_chunks())
-    added = sums["share_sum"].combine_chunks().take(place)
     keys = rows.column("battery_key")
-    first = pc.equal(pc.index_in(keys, keys), pa.array(range(rows.num_rows), pa.int32()))
+    if not pc.any(pc.greater(sums["share_sum"], limit)).as_py():
+        yield Bad("material", "concentration_percent", nowhere(rows.num_rows))
+        return
+    place = pc.index_in(keys, sums["key"].combine_chunks())
+    added = sums["share_sum"].combine_chunks().take(place)
+    first = pc.equal(pc.index_in(keys, keys), np.arange(rows.num_rows, dtype=np.int32))
     bad = pc.and_(first, pc.greater(added, limit)).fill_null(fill_value=False)
     yield Bad("material", "concentration_percent", bad, {"added": added})
 
@@ -40,12 +45,15 @@ def substance_above(chunk: Chunk, *, identifiers: tuple[str, ...], names: str, l
     rows = chunk.get("hazardous_substance")
     if rows is None:
         return
-    by_number = pc.is_in(rows.column("identifier"), pa.array(identifiers, pa.string()))
-    by_name = pc.match_substring_regex(rows.column("name"), names, ignore_case=True).fill_null(fill_value=False)
     above = pc.greater(rows.column("concentration_percent"), limit)
+    if not above.true_count:
+        yield Bad("hazardous_substance", "concentration_percent", above)
+        return
+    by_number = pc.is_in(rows.column("identifier"), texts_of(identifiers))
+    by_name = pc.match_substring_regex(rows.column("name"), names, ignore_case=True).fill_null(fill_value=False)
     bad = pc.and_(pc.or_(by_number, by_name), above)
     if categories:
-        bad = pc.and_(bad, pc.is_in(_owner(rows, chunk.get("battery"), "battery_category"), pa.array(categories, pa.string())))
+        bad = pc.and_(bad, pc.is_in(_owner(rows, chunk.get("battery"), "battery_category"), texts_of(categories)))
     yield Bad("hazardous_substance", "concentration_percent", bad.fill_null(fill_value=False), {"name": rows.column("name")})
 
 
@@ -55,15 +63,18 @@ def metal_not_in_chemistry(chunk: Chunk, *, chemistry: str, blends: str, metals:
     rows, batteries = chunk.get("recycled_content"), chunk.get("battery")
     if rows is None or batteries is None:
         return
-    names = [_owner(rows, batteries, name).fill_null("") for name in ("battery_chemistry", "battery_chemistry_name")]
-    said = pc.binary_join_element_wise(*names, " ")
-    judged = pc.match_substring_regex(said, chemistry, ignore_case=True)
-    judged = pc.and_(judged, pc.invert(pc.match_substring_regex(said, blends, ignore_case=True)))
+    names = [batteries.column(name).fill_null("") for name in ("battery_chemistry", "battery_chemistry_name")]
+    coded = pc.binary_join_element_wise(*names, " ").dictionary_encode()
+    owner = coded.indices.take(pc.index_in(rows.column("battery_key"), batteries.column("battery_key")))
+    holds = pc.match_substring_regex(coded.dictionary, chemistry, ignore_case=True)
+    judged = pc.and_not(holds, pc.match_substring_regex(coded.dictionary, blends, ignore_case=True)).take(owner)
     shares = [rows.column(name).fill_null(0.0) for name in ("pre_consumer_percent", "post_consumer_percent", "total_percent")]
     largest = pc.max_element_wise(*shares)
-    metal = pc.is_in(rows.column("material"), pa.array(metals, pa.string()))
+    metal = pc.is_in(rows.column("material"), texts_of(metals))
     bad = pc.and_(pc.and_(judged, metal), pc.greater(largest, 0.0))
-    yield Bad("recycled_content", "material", bad.fill_null(fill_value=False), {"share": largest, "chemistry": said})
+    yield Bad(
+        "recycled_content", "material", bad.fill_null(fill_value=False), {"share": largest, "chemistry": coded.dictionary.take(owner)}
+    )
 
 
 @across("class_without_total")

@@ -130,6 +130,16 @@ class _Judge:
         found = self._tally.sums.get(other) if self._tally else None
         return found is not None and self._swapped(found)
 
+    @staticmethod
+    def _told(found: list[tuple[str, Sums, float]], name: str) -> Iterator[Hit]:
+        """Yield one hit per ratio, at its first counter, with how many share it: current or time is to blame for all of them."""
+        ratios: list[float] = []
+        for column, sums, ratio in found:
+            alike = [other for _, _, other in found if abs(other - ratio) <= 0.01 * ratio or other == ratio]
+            if not any(abs(other - ratio) <= 0.01 * ratio or other == ratio for other in ratios):
+                ratios.append(ratio)
+                yield Hit("timeseries", column, count=len(alike), value=sums.counter, slots={"integral": sums.integral, name: ratio})
+
     def _factor(self, ratio: float) -> float | None:
         """Return the factor of units that a ratio comes near, if any."""
         return next((factor for factor in self._factors if abs(ratio / factor - 1) <= 0.2), None)
@@ -143,10 +153,9 @@ class CounterAgainstIntegral(_Judge):
         super().__init__(ending=ending, least=least, share=share, factors=factors)
 
     def finish(self) -> Iterator[Hit]:
-        """Yield one hit per counter that the current does not explain."""
-        for name, sums, ratio in self._off():
-            if not self._swapped(sums) and not self._beside_swapped(name) and self._factor(ratio) is None:
-                yield Hit("timeseries", name, value=sums.counter, slots={"integral": sums.integral, "ratio": ratio})
+        """Yield one hit per ratio that the current does not explain."""
+        off = [(name, sums, ratio) for name, sums, ratio in self._off() if not self._swapped(sums) and not self._beside_swapped(name)]
+        yield from self._told([found for found in off if self._factor(found[2]) is None], "ratio")
 
 
 @fold("counter_scale")
@@ -157,11 +166,9 @@ class CounterScale(_Judge):
         super().__init__(ending=ending, least=least, share=share, factors=factors)
 
     def finish(self) -> Iterator[Hit]:
-        """Yield one hit per counter."""
-        for name, sums, ratio in self._off():
-            factor = self._factor(ratio)
-            if factor is not None and not self._swapped(sums):
-                yield Hit("timeseries", name, value=sums.counter, slots={"integral": sums.integral, "factor": factor})
+        """Yield one hit per factor."""
+        off = [(name, sums, self._factor(ratio)) for name, sums, ratio in self._off() if not self._swapped(sums)]
+        yield from self._told([(name, sums, factor) for name, sums, factor in off if factor is not None], "factor")
 
 
 @fold("counter_swapped")
@@ -247,45 +254,3 @@ class _Runs:
             self.on += 1
             if len(self.examples) < 5:
                 self.examples.append(row)
-
-
-@fold("parts_unlike_sum")
-class PartsUnlikeSum:
-    """Cumulative and net counters that are not charge plus, or minus, discharge of the same scope, counted from the first record."""
-
-    def __init__(self, *, whole: str, sign: float, share: float, least: float) -> None:
-        self._whole = whole
-        self._sign = sign
-        self._share = share
-        self._least = least
-        self._first: dict[str, float] = {}
-        self._found: dict[str, Hit] = {}
-
-    def feed(self, view: View) -> None:
-        """Compare every row that has all three."""
-        for name in [name for name in view.names() if f"{self._whole}_" in name]:
-            scope, _, rest = name.partition(self._whole)
-            charge, discharge = f"{scope}charging{rest}", f"{scope}discharging{rest}"
-            if view.has(charge) and view.has(discharge):
-                self._compare(name, view, view.floats(charge), view.floats(discharge))
-
-    def finish(self) -> Iterator[Hit]:
-        """Yield one hit per counter."""
-        yield from self._found.values()
-
-    def _compare(self, name: str, view: View, charge: Floats, discharge: Floats) -> None:
-        apart = view.floats(name) - (charge + self._sign * discharge)
-        known = apart[np.isfinite(apart)]
-        if not len(known):
-            return
-        first = self._first.setdefault(name, float(known[0]))
-        size = np.maximum(np.abs(charge), np.abs(discharge))
-        # Totals may have begun before the first record: a difference that stays is no fault. Within a step or cycle it is one.
-        apart = np.abs(apart if name.startswith(("step_", "cycle_")) else apart - first)
-        bad = np.flatnonzero(apart > self._share * size + self._least)
-        if len(bad):
-            place = int(bad[0])
-            slots: dict[str, object] = {"charge": float(charge[place]), "discharge": float(discharge[place])}
-            hit = self._found.setdefault(name, Hit("timeseries", name, view.first + place, 0, float(view.floats(name)[place]), [], slots))
-            hit.count += len(bad)
-            hit.examples += [view.first + int(row) for row in bad[: 5 - len(hit.examples)]]

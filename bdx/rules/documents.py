@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
 from typing import Any
 
 from bdx import spec
 from bdx.canon import Document, Log
+from bdx.names import shortened
 
 _SHOWN = 60
 
 
 class DocumentCheck:
-    """Checks documents against specs/schemas/<model_id>.json; the schema is compiled once.
+    """Checks documents against the schema of the model and version that each is of; a schema is compiled once.
 
     `check` takes them in lists of any length and never stops at the first fault: D001 names the first document and
-    pointer for each schema rule and place (numbers of lists left out), and counts the rest.
+    pointer for each schema rule and place (numbers of lists left out), and counts the rest; D002 stands in its place
+    where the schema is known to refuse what is sound.
     """
 
-    def __init__(self, model_id: str, version: str, log: Log, source: str) -> None:
-        import jsonschema_rs
-
-        self._model = model_id if not version or model_id.endswith(version) else f"{model_id}@{version}"
-        self._validator = jsonschema_rs.validator_for(spec.schema(model_id))
+    def __init__(self, log: Log, source: str) -> None:
         self._log = log
         self._source = source
         self.checked = 0
@@ -31,15 +33,72 @@ class DocumentCheck:
 
     def check(self, documents: list[Document]) -> None:
         """Check documents; the compiled yes or no comes first, an explanation only where it is no."""
-        found = Violations()
-        is_valid = self._validator.is_valid
-        for document in documents:
-            if not is_valid(document.value):
-                self.failed += 1
-                for error in self._validator.iter_errors(document.value):
-                    found.add(document, error)
-        self.checked += len(documents)
-        found.tell("D001", self._log, self._source, self._model)
+        for name, group in groupby(documents, key=_name):
+            validator = _validator(name)
+            if validator is None:
+                continue
+            defects = known_defects(spec.model(name).schema)
+            found, excused = Violations(), Violations(defects.reason)
+            for document in group:
+                self.checked += 1
+                if not validator.is_valid(document.value):
+                    self.failed += 1
+                    for error in validator.iter_errors(document.value):
+                        (excused if defects.excuse(document, error) else found).add(document, error)
+            found.tell("D001", self._log, self._source, name)
+            excused.tell("D002", self._log, self._source, name)
+
+
+def _name(document: Document) -> str:
+    return document.name
+
+
+@cache
+def _validator(model: str) -> Any:
+    """Return the compiled schema of a model such as `catenax-battery-pass@6.1.0`, None where it has none."""
+    import jsonschema_rs
+
+    name = spec.model(model).schema
+    return jsonschema_rs.validator_for(spec.schema(name)) if name else None
+
+
+class Defects:
+    """Places where a schema is known to refuse what is sound: its table `x-defects`.
+
+    Each names a place and a rule, and the reason; `meant` is the pattern that the value must have to be sound, `where` the values
+    that other places of the document must have.
+    """
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = {(row["at"], row["rule"]): row for row in rows}
+
+    def excuse(self, document: Document, error: Any) -> bool:
+        """Say whether an error is the fault of the schema."""
+        rule, _, place = place_of(error)
+        row = self._rows.get((place, rule))
+        if row is None:
+            return False
+        if "meant" in row and not (isinstance(error.instance, str) and re.search(row["meant"], error.instance)):
+            return False
+        return all(_at(document.value, pointer) in values for pointer, values in row.get("where", {}).items())
+
+    def reason(self, document: Document, error: Any) -> str:
+        """Return what the schema gets wrong, with what was found."""
+        rule, _, place = place_of(error)
+        found = "is missing" if rule == "required" else f"found {_found(error, rule)}"
+        return f"{found}, and {self._rows[place, rule]['reason']}"
+
+
+@cache
+def known_defects(schema: str) -> Defects:
+    """Return the known defects of a schema."""
+    return Defects(spec.schema(schema).get("x-defects", []) if schema else [])
+
+
+def _at(value: Any, pointer: str) -> Any:
+    for step in pointer.split("/")[1:]:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 class Violations:
@@ -51,10 +110,7 @@ class Violations:
 
     def add(self, document: Document, error: Any) -> None:
         """Count an error of the compiled validator; the first of its group is put into words."""
-        rule, path = str(error.kind.name), list(error.instance_path)
-        if rule == "required":
-            path.append(error.kind.property)
-        place = "".join("/*" if isinstance(step, int) else f"/{_escape(step)}" for step in path)
+        rule, path, place = place_of(error)
         group = self._groups.get((place, rule))
         if group is None:
             group = self._groups[place, rule] = _Group(where(document, path), _found(error, rule), self._words(document, error))
@@ -74,6 +130,14 @@ class Violations:
                 place=place or "the document",
                 model=model,
             )
+
+
+def place_of(error: Any) -> tuple[str, list[Any], str]:
+    """Return the rule that an error breaks, the path of what breaks it, and that path as a pointer without numbers of lists."""
+    rule, path = str(error.kind.name), list(error.instance_path)
+    if rule == "required":
+        path.append(error.kind.property)
+    return rule, path, "".join("/*" if isinstance(step, int) else f"/{_escape(step)}" for step in path)
 
 
 def where(document: Document, path: Iterable[object]) -> str:
@@ -102,11 +166,7 @@ def _found(error: Any, rule: str) -> str:
     """Return the value at fault in few characters; a missing one has none."""
     if rule == "required":
         return ""
-    return _cut(json.dumps(error.instance, ensure_ascii=False, default=str), _SHOWN)
-
-
-def _cut(text: str, most: int = 160) -> str:
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return shortened(json.dumps(error.instance, ensure_ascii=False, default=str), _SHOWN)
 
 
 _PLAIN: Mapping[str, str] = {
@@ -130,7 +190,7 @@ def expected(error: Any) -> str:
     if rule == "required":
         return "is missing and required"
     if rule in ("additionalProperties", "unevaluatedProperties"):
-        return f"has fields that the schema does not know: {_cut(', '.join(map(str, kind.unexpected)))}"
+        return f"has fields that the schema does not know: {shortened(', '.join(map(str, kind.unexpected)))}"
     if rule == "type":
         wanted = " or ".join(kind.types)
     elif rule == "enum":
@@ -146,5 +206,26 @@ def expected(error: Any) -> str:
     elif rule in ("anyOf", "oneOf"):
         wanted = "one of the forms the schema names"
     else:
-        return _cut(str(error.message))
+        return shortened(str(error.message))
     return f"found {_found(error, rule)}, expected {wanted}"
+
+
+@dataclass(slots=True)
+class Violation:
+    """The first violation of a document: where, what was found, what was expected."""
+
+    locator: str
+    value: str
+    expected: str
+
+
+def first_violation(document: Document) -> Violation | None:
+    """Return the first thing in which a document does not follow the schema of its model; None for one that does."""
+    validator = _validator(document.name)
+    if validator is None or validator.is_valid(document.value):
+        return None
+    error = next(iter(validator.iter_errors(document.value)))
+    rule, path = str(error.kind.name), list(error.instance_path)
+    if rule == "required":
+        path.append(error.kind.property)
+    return Violation(where(document, path), _found(error, rule), expected(error))

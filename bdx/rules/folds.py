@@ -15,6 +15,25 @@ from bdx.rules.view import ABSURD, CURRENT, VOLTAGE, Floats, View, settled
 STEP = ("step_count", "cycle_count", "step_type")
 
 
+class StepWords:
+    """What the name of a step says of the direction of its current, by two regular expressions."""
+
+    def __init__(self, charge: str, discharge: str) -> None:
+        self._charge = re.compile(charge, re.IGNORECASE)
+        self._discharge = re.compile(discharge, re.IGNORECASE)
+        self._known: dict[str, int] = {}
+
+    def direction(self, word: str | None) -> int:
+        """Return 1 for a word that says charge, -1 for discharge, 0 for neither or both."""
+        if not word:
+            return 0
+        if word not in self._known and len(self._known) < 1024:
+            rest, discharges = self._discharge.subn(" ", word)
+            charges = bool(self._charge.search(rest))
+            self._known[word] = 0 if charges and discharges else int(charges) - int(bool(discharges))
+        return self._known.get(word, 0)
+
+
 @fold("sign_against_state")
 class SignAgainstState:
     """Steps named charge whose current is negative throughout, or named discharge with positive current.
@@ -24,8 +43,7 @@ class SignAgainstState:
     """
 
     def __init__(self, *, charge: str, discharge: str, rows: int = 3, share: float = 0.9) -> None:
-        self._charge = re.compile(charge, re.IGNORECASE)
-        self._discharge = re.compile(discharge, re.IGNORECASE)
+        self._words = StepWords(charge, discharge)
         self._least = rows
         self._share = share
         self._open: tuple[str | None, int, float, float] = ("", 0, 0.0, 0.0)
@@ -67,7 +85,7 @@ class SignAgainstState:
 
     def _judge(self, words: list[str | None], rows: Any, signed: Floats, amount: Floats) -> None:
         """Judge the steps between consecutive first rows: the sums of their current and of its magnitude."""
-        known = {word: self._direction(word or "") for word in set(words)}
+        known = {word: self._words.direction(word) for word in set(words)}
         expected = np.array([known[word] for word in words[:-1]])
         wrong = (np.diff(rows) >= self._least) & (amount > 0) & (-expected * signed > self._share * amount)
         for place in np.flatnonzero(wrong):
@@ -75,12 +93,6 @@ class SignAgainstState:
             if len(self._rows) < 5:
                 self._state = self._state or words[place] or ""
                 self._rows.append(int(rows[place]))
-
-    def _direction(self, word: str) -> int:
-        """Return 1 for a word that says charge, -1 for discharge, 0 for neither or both."""
-        rest, discharges = self._discharge.subn(" ", word)
-        charges = bool(self._charge.search(rest))
-        return 0 if charges and discharges else int(charges) - int(bool(discharges))
 
 
 @fold("power_off_product")
@@ -116,42 +128,78 @@ class PowerOffProduct:
 
 @fold("lone_spikes")
 class LoneSpikes:
-    """Single rows whose value leaps away from both neighbours, which agree with each other: a glitch or a slip of the hand."""
+    """Single rows whose value leaps away from both neighbours, which agree with each other: a glitch or a slip of the hand.
 
-    def __init__(self, *, of: str, leap: float, agree: float) -> None:
+    `leap` is how far, as a share of the larger neighbour; neighbours smaller than `least` need a leap of their whole size. A leap of
+    nearly the whole size always counts; a smaller one only while `steady` stays as it is. Where `deaf` is given, that column must not
+    move by more than `share`.
+    """
+
+    def __init__(
+        self, *, of: str, leap: float, agree: float, least: float = 0.0, steady: str = "", deaf: str = "", share: float = 0.2
+    ) -> None:
         self._column = of
         self._leap = leap
         self._agree = agree
-        self._held = np.zeros(0)
+        self._least = least
+        self._beside = steady or deaf
+        self._always = 0.9 if steady else np.inf
+        self._share = share
+        self._waiting: tuple[int, Floats, Floats] | None = None
         self._count = 0
         self._rows: list[int] = []
         self._value = 0.0
 
     def feed(self, view: View) -> None:
-        """Look at every row that has a neighbour on both sides; the last two rows are held for the next batch."""
+        """Look at every row that leaps; one at the last row waits for the row after it."""
         if not view.has(self._column):
             return
+        if self._waiting is not None:
+            row, values, beside = self._waiting
+            fresh = view.fresh()[0]
+            after = np.nan if fresh else float(view.floats(self._column)[0])
+            other = float(view.floats(self._beside)[0]) if view.has(self._beside) else 0.0
+            self._judge(np.array([row]), np.append(values, [[after]], axis=0), np.append(beside, [[other]], axis=0))
+            self._waiting = None
         low, high = view.span(self._column)
-        low, high = np.fmin.reduce(self._held, initial=low), np.fmax.reduce(self._held, initial=high)
-        if low > 0 and high < (1 + self._leap) * low:
+        before, move = view.floats_before(self._column), view.delta(self._column)
+        if low > 0 and high - low <= self._leap * low and not abs(move[0]) > self._leap * abs(before[0]):
             # No value is far enough from any other.
-            self._held = np.concatenate((self._held, view.floats(self._column)[-2:]))[-2:]
             return
-        first = view.first - len(self._held)
-        values = np.concatenate((self._held, view.floats(self._column)))
-        self._held = values[-2:].copy()
-        if len(values) < 3:
+        places = np.flatnonzero(np.abs(move) > self._leap * np.abs(before))
+        if not len(places):
             return
-        before, now, after = values[:-2], values[1:-1], values[2:]
-        size = np.maximum(np.abs(before), np.abs(after))
-        calm = (size > 0) & (np.abs(before - after) <= self._agree * size)
-        spikes = np.flatnonzero(calm & (np.minimum(np.abs(now - before), np.abs(now - after)) > self._leap * size))
-        if len(spikes):
-            self._value = self._value if self._count else float(now[spikes[0]])
-            self._count += len(spikes)
-            self._rows += [first + 1 + int(place) for place in spikes[: 5 - len(self._rows)]]
+        values = np.stack([before[places], view.floats(self._column)[places]])
+        beside = self._others(view, places)
+        if places[-1] == view.rows - 1:
+            self._waiting = (view.first + int(places[-1]), values[:, -1:], beside[:, -1:])
+            places, values, beside = places[:-1], values[:, :-1], beside[:, :-1]
+        after = values[1] + move[places + 1]
+        last = view.floats(self._beside)[places + 1] if view.has(self._beside) else np.zeros(len(places))
+        self._judge(view.first + places, np.vstack((values, after)), np.vstack((beside, last)))
 
     def finish(self) -> Iterator[Hit]:
         """Yield one hit with the first rows."""
         if self._count:
             yield Hit("timeseries", self._column, self._rows[0], self._count, self._value, self._rows)
+
+    def _others(self, view: View, places: Any) -> Floats:
+        """Return the column beside in the rows before the places, and in them; zeros where it is missing."""
+        if not view.has(self._beside):
+            return np.zeros((2, len(places)))
+        return np.stack([view.floats_before(self._beside)[places], view.floats(self._beside)[places]])
+
+    def _judge(self, rows: Any, values: Floats, beside: Floats) -> None:
+        """Count the spikes among rows, given before, now and after of both columns."""
+        before, now, after = values
+        size = np.maximum(np.abs(before), np.abs(after))
+        leap = np.minimum(np.abs(now - before), np.abs(now - after))
+        calm = (size > 0) & (np.abs(before - after) <= self._agree * size) & np.isfinite(now)
+        far = leap > np.where(size >= self._least, self._leap, max(1.0, self._leap)) * size
+        largest = np.abs(beside).max(axis=0, initial=0.0)
+        stays = np.abs(np.diff(beside, axis=0)).max(axis=0, initial=0.0) <= self._share * largest
+        spikes = np.flatnonzero(calm & far & (stays | (leap > self._always * size)))
+        if len(spikes):
+            self._value = self._value if self._count else float(now[spikes[0]])
+            self._count += len(spikes)
+            self._rows += [int(row) for row in rows[spikes[: 5 - len(self._rows)]]]

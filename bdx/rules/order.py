@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -81,19 +82,50 @@ def outruns(now: pa.Array, before: pa.Array, view: View, facts: Column, *, clock
 
 
 @check("falls_inside", before=1)
-def falls_inside(now: pa.Array, before: pa.Array, view: View, facts: Column, *, by: float, inside: str) -> Mask:
-    """Return where a number is more than `by` below the row before it though the counter `inside` goes on with the same value."""
-    if not view.has(inside):
-        return None
+def falls_inside(
+    now: pa.Array,
+    before: pa.Array,
+    view: View,
+    facts: Column,
+    *,
+    by: float,
+    inside: str,
+    else_inside: tuple[str, ...] = (),
+    beside: tuple[str, ...] = (),
+) -> Mask:
+    """Return where a number is more than `by` below the row before it though the counter `inside` goes on with the same value.
+
+    A source without `inside` is judged where all of `else_inside` stay and a column that fits one of the globs `beside`, which
+    would begin anew with the step, goes on from above zero while none falls.
+    """
     bad = view.delta(facts.name) < -by
-    return pa.array(bad & ~view.changed(inside)) if bad.any() else None
+    if not bad.any():
+        return None
+    if view.has(inside):
+        return pa.array(bad & ~view.changed(inside))
+    others = [name for name in view.names() if name != facts.name and any(fnmatchcase(name, glob) for glob in beside)]
+    if not others or not any(view.has(name) for name in else_inside):
+        return None
+    goes_on, falls = np.zeros(view.rows, dtype=bool), view.changed(*else_inside).copy()
+    for name in others:
+        goes_on |= (view.floats_before(name) > 0) & (view.delta(name) >= 0)
+        falls |= view.delta(name) < 0
+    return pa.array(bad & goes_on & ~falls)
 
 
 @check("does_not_rise", before=1)
 def does_not_rise(now: pa.Array, before: pa.Array, view: View, facts: Column, *, above: float) -> Mask:
-    """Return where a number is not above the row before it; one that is not above `above` begins a new count."""
+    """Return where a number is not above the row before it; one that is not above `above` begins a new count.
+
+    A row that keeps both number and test time is a second reading of one record, or a row written twice: another rule speaks.
+    """
     bad = view.delta(facts.name) <= 0
-    return pa.array(bad & (view.floats(facts.name) > above)) if bad.any() else None
+    if not bad.any():
+        return None
+    bad &= view.floats(facts.name) > above
+    if view.has(TIME):
+        bad &= ~((view.delta(facts.name) == 0) & (view.delta(TIME) == 0))
+    return pa.array(bad)
 
 
 @check("begins_beyond")
@@ -151,9 +183,9 @@ def _rise(now: pa.Array, before: pa.Array, view: View, facts: Column) -> Floats:
     """Return by how much each row is above the row before it; counters that stand still in most rows are looked at where they move."""
     if not facts.type.startswith("int"):
         return view.delta(facts.name)
-    places = pa.array(view.starts(facts.name))
-    if len(places) > view.rows // 8:
+    if np.count_nonzero(view.changed(facts.name)) > view.rows // 8:
         return view.delta(facts.name)
+    places = pa.array(view.starts(facts.name))
     rise = np.zeros(view.rows)
     moved = pc.subtract(now.take(places), before.take(places)).cast(pa.float64())
     rise[places.to_numpy()] = moved.to_numpy(zero_copy_only=False)

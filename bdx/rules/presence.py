@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow.compute as pc
 
 from bdx import spec
+from bdx.rules.marks import marks
 from bdx.rules.register import Hit, fold
 from bdx.rules.view import View
 
 
 @fold("column_missing")
 class ColumnMissing:
-    """Required columns of a sparse table that no batch carried; `unless` columns say that the table is of another kind."""
+    """Required columns of a sparse table that no batch carried; `instead` columns say that the table is of another kind.
 
-    def __init__(self, *, instead: tuple[str, ...] = ()) -> None:
+    `idle` columns may be missing where every step has a name that matches `rest`: no current flows there.
+    """
+
+    def __init__(self, *, instead: tuple[str, ...] = (), idle: tuple[str, ...] = (), rest: str = "") -> None:
         self._instead = instead
+        self._idle = idle
+        self._rest = rest
+        self._loaded = not rest
         self._seen: set[str] = set()
         self._table = ""
 
@@ -25,13 +32,16 @@ class ColumnMissing:
         """Note which columns are there."""
         self._table = view.table
         self._seen.update(view.names())
+        if not self._loaded:
+            resting = view.has("step_type") and pc.all(pc.match_substring_regex(pc.unique(view.array("step_type")), self._rest)).as_py()
+            self._loaded = not resting
 
     def finish(self) -> Iterator[Hit]:
         """Yield one hit per column that never came."""
         if not self._table or self._seen & set(self._instead):
             return
         for column in spec.table(self._table).columns:
-            if column.required and column.name not in self._seen:
+            if column.required and column.name not in self._seen and (self._loaded or column.name not in self._idle):
                 yield Hit(self._table, column.name)
 
 
@@ -51,9 +61,8 @@ class KeyAgain:
 
     def feed(self, view: View) -> None:
         """Compare each key with what stands in its slot, then leave it there."""
-        keys = view.array(self._column).to_pylist()
-        digests = b"".join(hashlib.blake2b((text or "").encode(), digest_size=8).digest() for text in keys)
-        hashes = np.frombuffer(digests, dtype="<u8").astype(np.uint64) | np.uint64(1)
+        keys = view.array(self._column)
+        hashes = marks(keys)
         slots = (hashes >> np.uint64(1)) & self._mask
         order = np.argsort(slots, kind="stable")
         before = self._slots[slots[order]]
@@ -61,10 +70,10 @@ class KeyAgain:
         before[same_slot] = hashes[order][same_slot - 1]
         again = np.zeros(len(keys), dtype=bool)
         again[order] = before == hashes[order]
-        again &= np.array([text is not None for text in keys])
+        again &= hashes != 0
         self._slots[slots[order]] = hashes[order]
         for place in np.flatnonzero(again):
-            self._note(view, int(place), keys[place])
+            self._note(view, int(place), keys[int(place)].as_py())
 
     def finish(self) -> Iterator[Hit]:
         """Yield one hit for all repeats."""

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -20,8 +21,9 @@ from bdx.spec import Column, RuleSpec
 GIVEN = ("now", "before", "facts", "span", "view")
 """Parameters the engine fills by name: values, values of the row before, facts of the column, its span, the whole view."""
 
-RESERVED = ("unless", "skip")
-"""Arguments any rule may have: a column whose presence sets the rule aside; column globs the rule leaves out."""
+RESERVED = ("unless", "skip", "yields")
+"""Arguments any rule may have: a column whose presence sets the rule aside; column globs the rule leaves out; codes that name the
+cause of what the rule would find: where one of them found something in the source, the rule is silent."""
 
 
 @dataclass(slots=True)
@@ -70,19 +72,23 @@ class Check:
     required: frozenset[str]
     applies: Callable[[Column], bool] | None
     nulls: bool
+    texts: bool = False
 
 
 CHECKS: dict[str, Check] = {}
 
 
-def check(name: str, *, before: int = 0, applies: Callable[[Column], bool] | None = None, nulls: bool = False) -> Callable[..., Any]:
+def check(
+    name: str, *, before: int = 0, applies: Callable[[Column], bool] | None = None, nulls: bool = False, texts: bool = False
+) -> Callable[..., Any]:
     """Register a mask: columns in, True where a row is bad; None says that no row is.
 
     `before=1` states that it looks at the row before; `applies` limits it to columns with certain facts; `nulls` says it
-    also judges columns without any value. Column parameters are typed `pa.Array`, optional ones `pa.Array | None`;
+    also judges columns without any value; `texts` that it judges each text by itself, so that it is asked for distinct ones only.
+    Column parameters are typed `pa.Array`, optional ones `pa.Array | None`;
     `x_before` is `x` one row earlier.
     """
-    return _registrar(name, "mask", applies, nulls, before)
+    return _registrar(name, "mask", applies, nulls, before, texts)
 
 
 def fold(name: str) -> Callable[..., Any]:
@@ -95,7 +101,9 @@ def across(name: str) -> Callable[..., Any]:
     return _registrar(name, "chunk", None, True, 0)
 
 
-def _registrar(name: str, kind: str, applies: Callable[[Column], bool] | None, nulls: bool, before: int) -> Callable[..., Any]:
+def _registrar(
+    name: str, kind: str, applies: Callable[[Column], bool] | None, nulls: bool, before: int, texts: bool = False
+) -> Callable[..., Any]:
     def register(run: Callable[..., Any]) -> Callable[..., Any]:
         function = run.__init__ if inspect.isclass(run) else run
         hints = typing.get_type_hints(function, localns={"Span": Span})
@@ -118,7 +126,7 @@ def _registrar(name: str, kind: str, applies: Callable[[Column], bool] | None, n
         looks_back = "before" in given or any(item.endswith("_before") for item in arrays)
         if name in CHECKS or (kind == "mask" and looks_back != bool(before)):
             raise SpecError(f"check {name} is registered twice, or its signature and before={before} differ")
-        CHECKS[name] = Check(name, kind, run, tuple(given), arrays, literals, frozenset(required), applies, nulls)
+        CHECKS[name] = Check(name, kind, run, tuple(given), arrays, literals, frozenset(required), applies, nulls, texts)
         return run
 
     return register
@@ -134,6 +142,7 @@ class Bound:
     literals: Mapping[str, Any]
     unless: str
     skip: tuple[str, ...]
+    yields: tuple[str, ...] = ()
 
     def judges(self, table: str, column: Column) -> bool:
         """Say whether the rule looks at a column."""
@@ -149,9 +158,10 @@ class Bound:
         return {name: optional for name, optional in self.check.arrays.items() if name.removesuffix("_before") in self.columns}
 
 
+@cache
 def matches(name: str, globs: str) -> bool:
-    """Say whether a name matches one of the globs, which commas separate."""
-    return any(fnmatchcase(name, glob.strip()) for glob in globs.split(","))
+    """Say whether a name matches one of the globs, which commas separate; asked of few names many times over."""
+    return any(glob in (name, "*") or fnmatchcase(name, glob) for glob in map(str.strip, globs.split(",")))
 
 
 def bind(rule: RuleSpec) -> Bound:
@@ -176,12 +186,14 @@ def bind(rule: RuleSpec) -> Bound:
     for name in sorted(found.required):
         if name.removesuffix("_before") not in columns and name not in literals:
             raise SpecError(f"rule {rule.code}: check {rule.check} needs argument '{name}'")
-    unless, skip = rule.args.get("unless", ""), rule.args.get("skip", ())
+    unless, skip, yields = rule.args.get("unless", ""), rule.args.get("skip", ()), rule.args.get("yields", ())
     if not isinstance(unless, str) or not isinstance(skip, tuple):
         raise SpecError(f"rule {rule.code}: unless is a column name and skip a list of column globs")
+    if not isinstance(yields, tuple) or not set(yields) <= set(spec.rules()):
+        raise SpecError(f"rule {rule.code}: yields is a list of codes of rules")
     if found.kind == "mask" and not (rule.table and rule.column):
         raise SpecError(f"rule {rule.code}: check {rule.check} needs a table and a column")
-    return Bound(rule, found, columns, literals, unless, skip)
+    return Bound(rule, found, columns, literals, unless, skip, yields)
 
 
 def _accepted(found: Check) -> list[str]:

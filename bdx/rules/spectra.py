@@ -190,3 +190,50 @@ class SweepTurns:
         found = self._stays if self._repeats else few
         if many.wrong >= self._fewest and 0 < found.wrong <= self._share * many.wrong:
             yield found.hit(FREQUENCY)
+
+
+@fold("sweep_again")
+class SweepAgain:
+    """Runs of rows that repeat earlier rows of impedance in every digit; the first `most` rows of a source are remembered."""
+
+    def __init__(self, *, rows: int, most: int = 1 << 16) -> None:
+        self._fewest = rows
+        self._most = most
+        self._seen: dict[tuple[float, float, float], int] = {}
+        self._run: list[int] = []
+        self._count = 0
+        self._examples: list[int] = []
+
+    def feed(self, view: View) -> None:
+        """Look every row up among those before."""
+        if not all(view.has(name) for name in (FREQUENCY, REAL, IMAGINARY)):
+            return
+        places = np.flatnonzero(_measured(view) & (view.floats(FREQUENCY) > 0))
+        columns = [view.floats(name)[places].tolist() for name in (FREQUENCY, REAL, IMAGINARY)]
+        for place, *key in zip(places.tolist(), *columns, strict=True):
+            self._look(view.first + place, (key[0], key[1], key[2]))
+
+    def finish(self) -> Iterator[Hit]:
+        """Yield one hit for all runs that are long enough."""
+        self._close()
+        if self._count:
+            yield Hit("timeseries", FREQUENCY, self._examples[0], self._count, "", self._examples)
+
+    def _look(self, row: int, key: tuple[float, float, float]) -> None:
+        earlier = self._seen.get(key)
+        if earlier is None:
+            self._close()
+            if len(self._seen) < self._most:
+                self._seen[key] = row
+        elif not self._run or row - self._run[0] == len(self._run):
+            self._run.append(row)
+        else:
+            self._close()
+            self._run = [row]
+
+    def _close(self) -> None:
+        """Count the open run where it is long enough."""
+        if len(self._run) >= self._fewest:
+            self._count += len(self._run)
+            self._examples = [*self._examples, *self._run][:5]
+        self._run = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -67,6 +68,8 @@ def show(value: object) -> str:
         return "not given"
     if isinstance(value, float):
         return f"{value:.13g}" if abs(value) >= 1e6 else f"{value:.6g}"
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Iterable) and not isinstance(value, str):

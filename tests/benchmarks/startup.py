@@ -1,4 +1,4 @@
-"""Start-up of the command against `import click`, as whole processes in turn: prints medians and their ratio."""
+"""Start-up of the command against importing click and pyarrow, as whole processes in turn: prints medians and their ratios."""
 
 import shutil
 import statistics
@@ -16,17 +16,20 @@ def seconds(command: list[str]) -> float:
 
 def main(runs: int = 21) -> None:
     bdx = shutil.which("bdx", path=str(Path(sys.executable).parent)) or "bdx"
-    pairs = {"bdx --version": [bdx, "--version"], "bdx --help": [bdx, "--help"], "import click": [sys.executable, "-c", "import click"]}
+    libraries = "import click", "import numpy, pyarrow, pyarrow.compute, pyarrow.csv"
+    pairs = {text: [sys.executable, "-c", text] for text in libraries}
+    small = Path(__file__).resolve().parents[2] / "fixtures/formats/bdf-csv/machine-names/input.csv"
+    pairs |= {"bdx --version": [bdx, "--version"], "bdx --help": [bdx, "--help"], "bdx validate small.csv": [bdx, "validate", str(small)]}
     taken: dict[str, list[float]] = {name: [] for name in pairs}
     for number in range(runs + 2):
         for name, command in pairs.items():
             value = seconds(command)
             if number >= 2:
                 taken[name].append(value)
-    base = statistics.median(taken["import click"])
+    click, arrow = (statistics.median(taken[text]) for text in libraries)
     for name, values in taken.items():
         median = statistics.median(values)
-        print(f"{name:14} median {median * 1000:6.1f} ms   ratio to import click {median / base:.2f}")
+        print(f"{name[:40]:40} median {median * 1000:6.1f} ms   x click {median / click:5.2f}   x pyarrow {median / arrow:5.2f}")
 
 
 if __name__ == "__main__":
