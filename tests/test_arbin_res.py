@@ -14,6 +14,7 @@ from making import generator
 
 from bdx.errors import CorruptSource, SourceError, TruncatedSource, UnsupportedVersion
 from bdx.formats import jet_order, jet_rows
+from bdx.pipeline import evening
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +65,7 @@ def test_the_result_does_not_depend_on_how_much_is_read_at_once(monkeypatch: pyt
     whole = read(path)[0]
     monkeypatch.setattr(jet_order, "BATCH_ROWS", 7)
     monkeypatch.setattr(jet_order, "_RUN", 1)
+    monkeypatch.setattr(evening, "ROWS", 7)
     small = read(path)[0]
     assert len(small.to_batches()) > len(whole.to_batches())
     assert small.combine_chunks().equals(whole.combine_chunks())

@@ -37,7 +37,7 @@ def shell(command: str, folder: str) -> str:
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "SOURCE_DATE_EPOCH": "1790000000",
+        "SOURCE_DATE_EPOCH": "1800000000",
         "NO_COLOR": "1",
     }
     environment.pop("FORCE_COLOR", None)

@@ -14,6 +14,7 @@ from making import generator
 from bdx.errors import BdxError, CorruptSource, SourceError, TruncatedSource, UnsafeSource
 from bdx.formats import Source, xlsx_book, xlsx_xml
 from bdx.formats.xlsx_book import Workbook, shown_as
+from bdx.pipeline import evening
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +76,7 @@ def test_the_result_does_not_depend_on_how_much_is_read_at_once(monkeypatch: pyt
             yield from (data[start : start + 700] for start in range(0, len(data), 700))
 
     monkeypatch.setattr(Workbook, "stream", small)
+    monkeypatch.setattr(evening, "ROWS", 7)
     opened = open_source(str(path), 1, ReadOptions(from_format="arbin-xlsx"))
     monkeypatch.setattr(xlsx_book, "_MOST_XML", 1 << 20)
     batches = [chunk["timeseries"] for chunk in chunks(opened, ReadOptions()) if "timeseries" in chunk]

@@ -19,7 +19,7 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 
-BLOCK = 1 << 22
+BLOCK = 1 << 19
 """Bytes read at a time."""
 SI, DC4 = 15, 20
 """What stands between the characteristics of a line of values, and between the fields of one."""

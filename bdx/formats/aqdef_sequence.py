@@ -70,7 +70,7 @@ class Sequence:
 
     def finish(self) -> Iterator[pa.RecordBatch]:
         """Yield the values that are left."""
-        self.lost.update(self._ahead)
+        self.lost.update(self._ahead.keys())
         while self._held:
             yield self._batch([self._next() for _ in range(min(ROWS, len(self._held)))])
 

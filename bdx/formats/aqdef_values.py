@@ -173,9 +173,11 @@ class Values:
             said = np.flatnonzero(key == name)
             if len(said):
                 whose = owner[number + said]
-                if (at[whose] >= 0).any() or len(np.unique(whose)) != len(whose):
+                if (at[whose] >= 0).any():
                     raise Irregular
                 at[whose] = offset + said
+                if (at[whose] != offset + said).any():
+                    raise Irregular
             found.fields[name] = at
 
     def _batch(self, records: Records, first: int, take: int) -> pa.RecordBatch:

@@ -101,8 +101,10 @@ def _values(scope: Scope, column: str) -> list[Any]:
     leaf = _leaf(scope, column)
     if leaf is None or leaf.transform.inline != "word":
         return []
-    known = [value for value in spec.table(scope.table).column(column).enum if value not in leaf.transform.narrow]
-    return [value for value in known if leaf.transform.write(value) is not None]
+    enum = spec.table(scope.table).column(column).enum
+    if not enum:
+        return list(leaf.transform.values)
+    return [value for value in enum if value not in leaf.transform.narrow and leaf.transform.write(value) is not None]
 
 
 def _words(table: str, column: str, ours: Scope, theirs: Scope, where: str = "") -> Iterator[NotCarried]:
@@ -148,7 +150,7 @@ def _rows(table: str, ours: Plan, theirs: Plan) -> list[NotCarried]:
         if table == "document" and (ours.resolve or {}).get("entries")
         else []
     )
-    telling = list(dict.fromkeys(column for place in places for column in place.match))
+    telling = list(dict.fromkeys(column for place in places for column in (*place.match, *place.where)))
     found: list[NotCarried] = []
     for place in mine:
         for told in _kinds(place, telling):
@@ -162,11 +164,21 @@ def _rows(table: str, ours: Plan, theirs: Plan) -> list[NotCarried]:
             carried = frozenset(same).union(*(other.carries for other in fitting))
             columns = [column for column in dict.fromkeys((*_carried(place.scope), *listed)) if column not in carried]
             found += [_left(table, column, where) for column in columns]
+            found += [_left(table, column, where, f"no word for '{told[column]}'") for column in _unsaid(fitting[0], place, told)]
             for column in set(_carried(place.scope)) - set(columns) - set(told):
                 if column in texts - set(fitting[0].scope.columns):
                     found.append(_told(table, column))
                 found += _words(table, column, place.scope, fitting[0].scope)
     return _merged(found, len([1 for place in mine for _ in _kinds(place, telling)]))
+
+
+def _unsaid(place: Rows, source: Rows, told: dict[str, Any]) -> Iterator[str]:
+    """Yield what tells rows where their place has it in a closed list of words, no word for it, and nothing that speaks for it."""
+    for column, value in told.items():
+        leaf = None if column in place.match else _leaf(place.scope, column)
+        wordless = leaf is not None and leaf.transform.inline == "word" and leaf.transform.write(value) is None
+        if wordless and (not leaf.fallback or leaf.fallback not in _carried(source.scope)):  # type: ignore[union-attr]
+            yield column
 
 
 def _merged(found: list[NotCarried], kinds: int) -> list[NotCarried]:
@@ -206,4 +218,4 @@ def _fits(place: Rows, told: dict[str, Any]) -> bool:
     return all(
         column not in told or told[column] == place.values.get(column) or told[column] in place.accepts.get(column, ())
         for column in place.match
-    )
+    ) and all(column not in told or told[column] == value for column, value in place.where.items())

@@ -66,7 +66,9 @@ class Leaf:
     def restore(self, root: Any, raw: Any, notes: Notes, lists: Set[str]) -> bool:
         """Put the raw value back unless the canonical value has changed since; say whether it is in the document now."""
         current = lookup(root, self.pointer)
-        if not same(None if current is MISSING else current, self.written(raw)):
+        # A list of one text, which is no text, speaks for itself as that text where `raw_to` took it.
+        spoken = raw[0] if self.fallback and self.fallback == self.raw_to and type(raw) is list and len(raw) == 1 else MISSING
+        if not same(None if current is MISSING else current, self.written(raw)) and (spoken is MISSING or not same(current, spoken)):
             return bool(same(current, raw))
         return put(root, self.pointer, raw, lists, replace=current is not MISSING)
 

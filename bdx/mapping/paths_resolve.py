@@ -113,7 +113,7 @@ def ready_batch(chunk: Chunk, table: str, facts: Plan, losses: Losses) -> pa.Rec
     for place in facts.rows:
         for inner in place.scope.places:
             if place.scope.table == table and inner.scope.table in chunk:
-                batch = _with_parents(batch, chunk[inner.scope.table], place)
+                batch = _with_parents(batch, chunk[inner.scope.table], place, inner)
     if not batch.num_rows:
         return batch
     if facts.resolve is None or not facts.resolve.get("entries"):
@@ -147,13 +147,16 @@ def _by_url(batch: pa.RecordBatch, table: str, chunk: Chunk) -> pa.RecordBatch:
     return batch
 
 
-def _with_parents(parents: pa.RecordBatch, children: pa.RecordBatch, place: Rows) -> pa.RecordBatch:
-    """Return parent rows with an empty one for every battery that has children and no parent to hold them."""
+def _with_parents(parents: pa.RecordBatch, children: pa.RecordBatch, place: Rows, inner: Rows) -> pa.RecordBatch:
+    """Return parent rows, and for a battery with children and no parent to hold them those its children link to, else an empty one."""
     known = set(parents.column("battery_key").to_pylist())
-    orphaned = dict.fromkeys(key for key in children.column("battery_key").to_pylist() if key not in known)
+    links = [name for name in inner.link if name in children.schema.names]
+    told = zip(*(children.column(name).to_pylist() for name in ("battery_key", *links)), strict=True)
+    orphaned = dict.fromkeys(values for values in told if values[0] not in known)
     if not orphaned:
         return parents
-    made = canon.from_rows(place.scope.table, [{"battery_key": key, **place.values} for key in orphaned])
+    filled = ["battery_key", *(inner.link[name] for name in links)]
+    made = canon.from_rows(place.scope.table, [{**place.values, **dict(zip(filled, values, strict=True))} for values in orphaned])
     rows = [*parents.to_pylist(), *made.to_pylist()]
     return canon.from_rows(place.scope.table, [{name: row.get(name) for name in made.schema.names} for row in rows])
 

@@ -211,7 +211,7 @@ class ReaderSource(Source):
         beside = [name for name in beside if name != _variable(constant.raw_to)]
         missing = [f"{v} is None" for v in beside]
         missing += [f"not {self.bind('holds', _holds)}(r{child.number})" for child in node.keys.values() if isinstance(child, Rows)]
-        alone = f" or ({' and '.join(missing)})" if missing and node.pointer else ""
+        alone = f" or ({' and '.join(missing) or 'True'})" if node.pointer else ""
         self.line(depth, f"{value} = {name}.get({key!r}, M)")
         self.line(depth, f"if {value} is M: X.setdefault('-', []).append({constant.pointer!r})")
         self.line(depth, "else:")
@@ -322,5 +322,5 @@ def _columns_in(node: Any) -> tuple[str, ...]:
 
 
 def _holds(raw: Any) -> bool:
-    """Say whether a raw value gives rows that are written again."""
-    return any(map(_holds, raw)) if type(raw) is list else bool(raw) if type(raw) is dict else raw is not MISSING and raw is not None
+    """Say whether a raw value gives rows, read from objects, that are written again."""
+    return any(type(item) is dict and item for item in (raw if type(raw) is list else [raw]))

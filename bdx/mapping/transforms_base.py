@@ -54,7 +54,7 @@ class Transform:
 
     `known` remembers texts that read and write back the same; `narrow` holds words that say less than the value;
     `part` says that the raw form may hold only a part of a canonical value; `limit` names the values it has no form for,
-    `why` says so of each of them.
+    `why` says so of each of them; `values` are those that a closed list of words may be read as.
     """
 
     read: Callable[[Any], Any]
@@ -66,6 +66,7 @@ class Transform:
     part: bool = False
     limit: str = ""
     why: str = ""
+    values: tuple[str, ...] = ()
 
     def remember(self, raw: str, value: Any) -> None:
         """Keep a faithful pair for the next document; the memory is bounded."""

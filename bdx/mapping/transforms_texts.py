@@ -59,7 +59,8 @@ def words(column: Column, facts: Facts, options: Options) -> Transform:
             raise Fault("M002", "one of " + ", ".join(write_as.values()))
         return str(found)
 
-    return Transform(read, lambda value: write_as.get(value, narrow.get(value)), "word", narrow=narrow)
+    values = (*write_as, other) if other and other not in write_as else tuple(write_as)
+    return Transform(read, lambda value: write_as.get(value, narrow.get(value)), "word", narrow=narrow, values=values)
 
 
 def texts(column: Column, facts: Facts, options: Options) -> Transform:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from bdx.canon import Part, Table
+from bdx.errors import SourceError
 
 ROWS = 65_536
 """Rows of every batch but the last."""
@@ -19,17 +20,25 @@ def even(parts: Iterator[Part]) -> Iterator[Part]:
 
 
 def _batches(part: Table) -> Iterator[pa.RecordBatch]:
-    """Yield the rows in order; a batch that has the length already passes untouched, as does a table without rows."""
+    """Yield the rows in order; a batch that has the length already passes untouched, as does a table without rows.
+
+    Raises: SourceError as the reader does, after the rows that came before the fault.
+    """
     waiting: list[pa.RecordBatch] = []
     rows = 0
-    for batch in part.batches:
-        waiting.append(batch)
-        rows += batch.num_rows
-        while rows >= ROWS:
-            room = waiting[-1].num_rows - (rows - ROWS)
-            rest = waiting[-1].slice(room)
-            yield _one([*waiting[:-1], waiting[-1].slice(0, room)])
-            waiting, rows = ([rest] if rest.num_rows else []), rest.num_rows
+    try:
+        for batch in part.batches:
+            waiting.append(batch)
+            rows += batch.num_rows
+            while rows >= ROWS:
+                room = waiting[-1].num_rows - (rows - ROWS)
+                rest = waiting[-1].slice(room)
+                yield _one([*waiting[:-1], waiting[-1].slice(0, room)])
+                waiting, rows = ([rest] if rest.num_rows else []), rest.num_rows
+    except SourceError:
+        if waiting:
+            yield _one(waiting)
+        raise
     if waiting:
         yield _one(waiting)
 

@@ -64,7 +64,7 @@ def metal_not_in_chemistry(chunk: Chunk, *, chemistry: str, blends: str, metals:
     if rows is None or batteries is None:
         return
     names = [batteries.column(name).fill_null("") for name in ("battery_chemistry", "battery_chemistry_name")]
-    coded = pc.binary_join_element_wise(*names, " ").dictionary_encode()
+    coded = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*names, " ")).dictionary_encode()
     owner = coded.indices.take(pc.index_in(rows.column("battery_key"), batteries.column("battery_key")))
     holds = pc.match_substring_regex(coded.dictionary, chemistry, ignore_case=True)
     judged = pc.and_not(holds, pc.match_substring_regex(coded.dictionary, blends, ignore_case=True)).take(owner)

@@ -1,15 +1,20 @@
-"""Judgements over what a data set says more than once: of one battery in two records, of one model in many."""
+"""Judgements over what data say more than once: a document in two places, two records of one battery, many of one model."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bdx import spec
+from bdx.rules.checks import Told
 from bdx.rules.marks import marks
-from bdx.rules.register import Hit, fold
+from bdx.rules.register import Hit, check, fold
 from bdx.rules.view import Floats, View
 from bdx.rules.wording import show
 
@@ -142,3 +147,43 @@ class ModelFactsDiffer:
         hit = self._hits.setdefault(name, Hit(view.table, name, view.first + first, 0, values[first].as_py(), [], told))
         hit.count += len(rows)
         hit.examples += [view.first + int(row) for row in rows[: 5 - len(hit.examples)]]
+
+
+@check("copies_differ", applies=lambda column: column.type == "json", texts=True)
+def copies_differ(now: pa.Array) -> Told:
+    """Return where a document says one thing in two places and differently: the second place, what it says, and the column.
+
+    What a model says twice is read once; a copy is carried along only where it differs, under its place in the document.
+    """
+    places = _copies()
+    if not places:
+        return None
+    some = pc.match_substring_regex(now, "|".join(f'"{re.escape(place)}":' for place in places)).fill_null(fill_value=False)
+    if not some.true_count:
+        return None
+    found: dict[str, tuple[str, str, str]] = {}
+    for text in pc.unique(now.filter(some)).to_pylist():
+        try:
+            models = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            continue
+        for carried in models.values() if isinstance(models, dict) else ():
+            for place, column in places.items():
+                if isinstance(carried, dict) and isinstance(carried.get(place), str):
+                    found.setdefault(text, (place, str(carried[place]), column))
+    if not found:
+        return None
+    row = pc.index_in(now, pa.array(list(found), pa.string()))
+    slots = zip(("place", "other", "name"), zip(*found.values(), strict=True), strict=True)
+    return pc.is_valid(row), {slot: pa.array(words, pa.string()).take(row) for slot, words in slots}
+
+
+@cache
+def _copies() -> dict[str, str]:
+    """Return the places in which models say again what stands in a column of the battery, from the mappings, and that column."""
+    found: dict[str, str] = {}
+    for name in spec.names("mappings"):
+        for entry in spec.facts("mappings", name).get("fields", ()):
+            for copy in entry.get("copies", ()) if "to" in entry else ():
+                found["/" + copy["at"].replace(".", "/")] = entry["to"]
+    return found
