@@ -134,7 +134,9 @@ def command(
     if report:
         _write_report(report, result)
     if result.rejected:
-        click.echo(f"rejected {result.rejected:,} records to {reject}", err=True)
+        from bdx.report.words import plural
+
+        click.echo(f"rejected {plural(result.rejected, 'record')} to {reject}", err=True)
         raise click.exceptions.Exit(1)
 
 

@@ -152,7 +152,7 @@ def value_lines(block: Block, keys: Keys) -> Flags:
     for row in np.flatnonzero(plain & ~found).tolist():
         line = block.line(row)
         found[row] = bytes([SI]) in line or bytes([DC4]) in line
-    return found
+    return found  # type: ignore[no-any-return]
 
 
 def blocks(source: Source, encoding: str, facts: Facts, size: int = BLOCK) -> Iterator[Block]:

@@ -73,7 +73,7 @@ def _walls(texts: pa.Array) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
         fraction = fraction * 10 ** (6 - places) if places <= 6 else fraction // 10 ** (places - 6)
         seconds = ((days * 24 + hour) * 60 + minute) * 60 + second - _offset(matrix, layout)
         values[rows] = np.where(wrong, 0, seconds * 1_000_000 + fraction)
-        basis[rows] = DATE_ONLY if layout[5] is None else OFFSET if layout[9] else ASSUMED
+        basis[rows] = np.where(wrong, UNKNOWN, DATE_ONLY if layout[5] is None else OFFSET if layout[9] else ASSUMED)
         bad[rows] = wrong
     return values, basis, bad
 

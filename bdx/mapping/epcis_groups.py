@@ -37,4 +37,4 @@ class Groups:
         span = self._spans.get(key)
         if span is None or self._table is None:
             return []
-        return self._table.slice(span[0], span[1] - span[0]).to_pylist()
+        return self._table.slice(span[0], span[1] - span[0]).to_pylist()  # type: ignore[no-any-return]

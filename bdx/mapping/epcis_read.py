@@ -58,7 +58,7 @@ class Events:
         at, basis = self._time(event, place)
         step_id, new = self._identity(event, ordinal, place, declared_wrong=declared_wrong)
         action = event.get("action") if isinstance(event.get("action"), str) else ""
-        known = Event(event, facts or {}, step_id, action, at, basis, place)
+        known = Event(event, facts or {}, step_id, action or "", at, basis, place)
         unplaced = dict(event)
         amounts: tuple[float | None, float | None, str | None] = (None, None, None)
         if facts is None:

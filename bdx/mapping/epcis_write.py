@@ -140,7 +140,10 @@ class Writer:
         step_id = row["step_run_id"]
         alone = len(events) == 1 and self._is_event_id(step_id)
         for told in events:
-            event = self.maker.placed(told, row, told.pop("_at", None) or at)
+            own: datetime | None = told.pop("_at", None)
+            moment = own or at
+            assert moment is not None
+            event = self.maker.placed(told, row, moment)
             if not alone:
                 self._transactions(event, row, step_id, foreign=bool(template))
             elif row.get("order_id"):

@@ -114,6 +114,7 @@ def _validate_one(opened: Opened, options: ReadOptions, wanted: Settings) -> tup
             rows[name] = rows.get(name, 0) + batch.num_rows
         _identify(summary, chunk)
     checker.finish()
+    summary.format = opened.told
     expected.finish(opened.log)
     _say_lines(opened, rows.get("timeseries", 0))
     _say_pointers(opened, rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -52,11 +52,18 @@ class Opened:
     id: str
     log: Log
     repairs: Repairs
+    releases: dict[str, None] = field(default_factory=dict)
+    """Models and versions that the documents read so far are of, in the order met."""
 
     @property
     def uri(self) -> str:
         """The source as the user named it."""
         return self.source.uri
+
+    @property
+    def told(self) -> str:
+        """The format with its version; of documents, the versions they are of, as far as read."""
+        return ", ".join(self.releases) or self.format.full_id
 
 
 def open_source(uri: str, number: int, options: ReadOptions) -> Opened:
@@ -101,6 +108,8 @@ def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Docum
         context.options["unusable"] = turned.unusable
     if options.keep_going:
         parts = _Kept(opened).parts(parts)
+    if opened.format.world == "passport":
+        parts = _named(parts, opened.releases)
     if documents is not None:
         parts = _tee(parts, documents)
     yield from _with_cycles(opened.repairs.chunks(mapping.to_canonical(even(parts), opened.format, context)), opened)
@@ -224,7 +233,7 @@ def source_row(opened: Opened) -> pa.RecordBatch:
                 "uri": opened.uri,
                 "sha256": digest or None,
                 "bytes": length,
-                "format": opened.format.full_id,
+                "format": opened.told,
                 "read_at": now(),
             }
         ],
@@ -235,6 +244,13 @@ def now() -> datetime:
     """Return the time of this run in UTC; SOURCE_DATE_EPOCH where that is set, so that bytes can be reproduced."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+
+
+def _named(parts: Iterator[Part], releases: dict[str, None]) -> Iterator[Part]:
+    """Yield the parts; the model and version of each is kept."""
+    for part in parts:
+        releases[part.name] = None
+        yield part
 
 
 def _tee(parts: Iterator[Part], documents: Callable[[list[Document]], None]) -> Iterator[Part]:

@@ -18,7 +18,10 @@ PASSPORT = "battery-passport"
 """Name of the template of `battery`; the child tables go by their own."""
 
 KEY = "battery_key"
-KEY_MEANING = "Serial number of the battery the row belongs to (battery_id or passport_id will do), or the model_id where it is true of every battery of the model"
+KEY_MEANING = (
+    "Serial number of the battery the row belongs to (battery_id or passport_id will do), "
+    "or the model_id where it is true of every battery of the model"
+)
 EXPLAINED = ("table", "column", "label", "section", "type", "unit", "meaning", "law", "tier", "words", "who can tell it", "asked for")
 """What is said of each column, in a file and on the sheet `columns` of a workbook."""
 

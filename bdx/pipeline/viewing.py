@@ -88,7 +88,7 @@ def inspect(
     checker.finish()
     ordered = {name: tables[name] for name in sorted(tables, key=_order)}
     log, view = opened.log, viewer.finish()
-    return InspectResult(opened.uri, opened.format.full_id, opened.format.title, length, digest, ordered, log.findings, log.losses, view)
+    return InspectResult(opened.uri, opened.told, opened.format.title, length, digest, ordered, log.findings, log.losses, view)
 
 
 def _order(name: str) -> int:
