@@ -105,11 +105,15 @@ def yardstick(path: Path) -> int:
     return count
 
 
-def by_the_book(path: Path) -> int:
-    """Return how many passports json read and python jsonschema checked."""
+OFFICIAL = Path(__file__).resolve().parents[3] / "shared/samples/passport/catenax_battery_pass/6.1.0/BatteryPass-schema.json"
+"""The published schema, where it is at hand; ours says the same in fewer steps."""
+
+
+def by_the_book(path: Path, schema: dict[str, Any]) -> int:
+    """Return how many passports json read and python jsonschema checked against a schema."""
     import jsonschema
 
-    validator = jsonschema.Draft202012Validator(spec.schema(FORMAT.schema))
+    validator = jsonschema.validators.validator_for(schema)(schema)
     count = 0
     with path.open("rb") as lines:
         for line in lines:
@@ -152,10 +156,15 @@ def main() -> int:
         timed("read, map into Arrow", lambda: to_arrow(path))
         parquet = timed("read, map, Parquet", lambda: to_parquet(path, folder))
         whole = timed(f"read, check, map, write {arguments.target}", lambda: to_json(path, folder / "out.jsonl", arguments.target))
-        book = timed("json and python jsonschema, no tables", lambda: by_the_book(part), f"   (from {PART} passports)")
+        note = f"   (from {PART} passports)"
+        ours = timed("json and python jsonschema, our schema", lambda: by_the_book(part, spec.schema(FORMAT.schema)), note)
+        book = ours
+        if OFFICIAL.is_file():
+            published = json.loads(OFFICIAL.read_text("utf-8"))
+            book = timed("json and python jsonschema, the published schema", lambda: by_the_book(part, published), note)
     print(f"all of it      {whole / least:6.1f} times the yardstick, at most {AT_MOST_ALL:g} asked for")
     print(f"into Parquet   {parquet / least:6.1f} times the yardstick, at most {AT_MOST_PARQUET:g} asked for")
-    print(f"by the book    {book / whole:6.1f} times all of it, at least {AT_LEAST_BOOK:g} asked for")
+    print(f"by the book    {book / whole:6.1f} times all of it, at least {AT_LEAST_BOOK:g} asked for ({ours / whole:.1f} with our schema)")
     print(f"{1e6 / whole:,.0f} passports per second and core: {FLEET * whole / 3.6e9:.1f} hours for {FLEET / 1e6:g} million on one core")
     return int(whole > AT_MOST_ALL * least or parquet > AT_MOST_PARQUET * least or book < AT_LEAST_BOOK * whole)
 
