@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from bdx.mapping.paths_below import beside, columns_in, holds, leaves
 from bdx.mapping.paths_extra import escape
 from bdx.mapping.paths_nodes import Constant, Copy, Group, Leaf
 from bdx.mapping.paths_quantity import Quantity, UnitOf
 from bdx.mapping.paths_source import Source
 from bdx.mapping.paths_tree import First, Object, Plan, Rows, Scope, level, run_columns
-
-
-def _beside(holder: Object, unit: UnitOf) -> bool:
-    """Say whether the value of a unit stands in the same object."""
-    return any(child is unit.quantity for child in holder.keys.values())
-
 
 _LARGE = 2**53
 """Whole numbers below this are floats without loss."""
@@ -29,13 +24,6 @@ _NAMES = re.compile(r"\b(?:v_\w+|r\d+|z\d+_\d+)\b")
 
 def _variable(column: str) -> str:
     return f"v_{column}"
-
-
-def _leaves(node: Any) -> int:
-    """Return how many values and lists of rows stand below a node."""
-    if isinstance(node, Object):
-        return sum(map(_leaves, node.keys.values()))
-    return _leaves(node.item) if isinstance(node, First) else 1
 
 
 class ReaderSource(Source):
@@ -134,7 +122,7 @@ class ReaderSource(Source):
 
     def _object(self, scope: Scope, node: Object, name: str, depth: int) -> None:
         self.line(depth, f"if type({name}) is dict:")
-        if scope.number == 0 and node.pointer.count("/") <= _REMEMBERED and _leaves(node) >= _WORTH:
+        if scope.number == 0 and node.pointer.count("/") <= _REMEMBERED and leaves(node) >= _WORTH:
             self._remembered(scope, node, name, depth + 1)
         else:
             self._object_body(scope, node, name, depth + 1)
@@ -169,7 +157,7 @@ class ReaderSource(Source):
         count = self.fresh("n")
         self.line(depth, f"{count} = 0")
         constants = []
-        above = [(key, child) for key, child in node.keys.items() if isinstance(child, UnitOf) and not _beside(node, child)]
+        above = [(key, child) for key, child in node.keys.items() if isinstance(child, UnitOf) and not beside(node, child)]
         for key, unit in above:
             self._unit_above(unit, name, count, key, depth)
         for key, child in node.keys.items():
@@ -207,10 +195,10 @@ class ReaderSource(Source):
     def _constant(self, node: Object, constant: Constant, name: str, count: str, key: str, depth: int) -> None:
         """A constant is noted where it differs, stands without the values it goes with, or is missing."""
         value = self.fresh("w")
-        beside = [_variable(column) for child in node.keys.values() for column in getattr(child, "columns", ())]
-        beside = [name for name in beside if name != _variable(constant.raw_to)]
-        missing = [f"{v} is None" for v in beside]
-        missing += [f"not {self.bind('holds', _holds)}(r{child.number})" for child in node.keys.values() if isinstance(child, Rows)]
+        others = [_variable(column) for child in node.keys.values() for column in getattr(child, "columns", ())]
+        others = [name for name in others if name != _variable(constant.raw_to)]
+        missing = [f"{v} is None" for v in others]
+        missing += [f"not {self.bind('holds', holds)}(r{child.number})" for child in node.keys.values() if isinstance(child, Rows)]
         alone = f" or ({' and '.join(missing) or 'True'})" if node.pointer else ""
         self.line(depth, f"{value} = {name}.get({key!r}, M)")
         self.line(depth, f"if {value} is M: X.setdefault('-', []).append({constant.pointer!r})")
@@ -280,7 +268,7 @@ class ReaderSource(Source):
         many = "if"
         if node.rest is not None:
             # Where the first says nothing, rows after it would be written in its place.
-            said = " or ".join(f"{_variable(column)} is not None" for column in _columns_in(node.item))
+            said = " or ".join(f"{_variable(column)} is not None" for column in columns_in(node.item))
             self.line(depth + 1, f"if len({name}) > 1 and ({said}): r{node.rest.number} = [*enumerate({name})][1:]")
             many = "elif"
         self.line(depth + 1, f"{many} len({name}) > 1: note_rest({name}, {node.pointer!r}, X)")
@@ -312,15 +300,3 @@ _TRUSTED = {
     "number": f"type({{0}}) is float or (type({{0}}) is int and -{_LARGE} < {{0}} < {_LARGE})",
     "integer": f"type({{0}}) is int and -{2**63} <= {{0}} < {2**63}",
 }
-
-
-def _columns_in(node: Any) -> tuple[str, ...]:
-    """Return the columns that an object or leaf of a list's first item fills."""
-    if isinstance(node, Object):
-        return tuple(column for child in node.keys.values() for column in _columns_in(child))
-    return getattr(node, "columns", ())
-
-
-def _holds(raw: Any) -> bool:
-    """Say whether a raw value gives rows, read from objects, that are written again."""
-    return any(type(item) is dict and item for item in (raw if type(raw) is list else [raw]))

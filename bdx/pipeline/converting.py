@@ -15,7 +15,6 @@ from bdx.canon import Chunk, Finding, Log, Loss
 from bdx.errors import BdxError, MappingError, SinkError, SourceError, UsageError, did_you_mean
 from bdx.formats.canonical import WriteOptions
 from bdx.formats.packing import packed
-from bdx.formats.packing import split as packing_of
 from bdx.formats.sink import INTERRUPTED, Destination, same_path
 from bdx.pipeline.apart import may_hold_tests
 from bdx.pipeline.giving import evidence_of, filled, given
@@ -26,6 +25,7 @@ from bdx.pipeline.repairing import held_by_none
 from bdx.pipeline.repairs import asked
 from bdx.pipeline.seams import Seams
 from bdx.pipeline.supplementing import plan, supplemented
+from bdx.pipeline.targets import Shape, check_sources, shape_of, target_of
 from bdx.rules import Checker
 from bdx.spec import FormatSpec
 
@@ -52,16 +52,6 @@ class ConvertResult:
     def evidence(self) -> list[dict[str, Any]]:
         """Which source, method and place each value came from that is not of its record's own source, or was repaired or given."""
         return [row for batch in self.told for row in batch.to_pylist()]
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How documents are laid out: a folder of files (by part), JSON lines, packed."""
-
-    folder: bool = False
-    by_part: bool = False
-    lines: bool = False
-    packing: str = ""
 
 
 class LossError(SinkError):
@@ -105,9 +95,9 @@ def convert(
     Raises: UsageError, SourceError and its kin, MappingError, SinkError; LossError where `strict` and anything is lost;
     AllRejected where nothing passed.
     """
-    target = _target(str(destination), to)
+    target = target_of(str(destination), to)
     uris = [str(source) for source in sources]
-    _check_uris(uris)
+    check_sources(uris)
     if prefer and not any(same_path(prefer, uri) for uri in uris):
         raise UsageError(f"--prefer '{prefer}' is none of the sources{did_you_mean(prefer, uris)}")
     words, wishes = tuple(item.word for item in asked(repair)), given(give)
@@ -115,7 +105,7 @@ def convert(
     log = Log()
     opened = [open_source(uri, number, options) for number, uri in enumerate(uris, 1)]
     result = ConvertResult(str(destination), target.full_id)
-    shape = _shape(str(destination), target, by_part=by_part)
+    shape = shape_of(str(destination), target, by_part=by_part)
     stream = filled(_chunks(opened, options, target, log, battery, prefer, Seams(forced=join_tests)), wishes, log)
     analysis = None
     if target.world == "passport" and target.raw.get("profile"):
@@ -146,20 +136,6 @@ def convert(
     return result
 
 
-def _shape(destination: str, target: FormatSpec, *, by_part: bool) -> Shape:
-    """Return how a destination is laid out, by its name.
-
-    Raises: UsageError for parts that go to one file.
-    """
-    documents = target.engine == "document"
-    if documents and (destination.endswith(("/", "\\")) or Path(destination).is_dir()):
-        return Shape(folder=True, by_part=by_part)
-    if by_part:
-        raise UsageError("--parts needs a passport format and a folder to write to: -t idta-02035 -o folder/")
-    bare, packing = packing_of(destination)
-    return Shape(target.id == "dataset", False, bare.endswith((".jsonl", ".ndjson")), packing if documents else "")
-
-
 def _passed(stream: Iterable[Chunk], rejects: Rejects | None, path: str, *, advise: bool) -> Iterator[Chunk]:
     """Yield the chunks; a broken record that stops them is told with what would let the rest pass.
 
@@ -176,32 +152,6 @@ def _passed(stream: Iterable[Chunk], rejects: Rejects | None, path: str, *, advi
         raise
     if rejects is not None and rejects.count and not some:
         raise AllRejected(f"all {rejects.count:,} records were rejected; {path} holds them, nothing else was written")
-
-
-def _target(destination: str, to: str | None) -> FormatSpec:
-    """Return the target format by name, else by suffix."""
-    if to:
-        target = formats.resolve(to)
-    elif destination == "-":
-        raise UsageError("writing to standard output needs a format: give -t, as in -t arrow")
-    else:
-        found = formats.for_suffix(destination)
-        bare, packing = packing_of(destination)
-        if found is None and packing and (inner := formats.for_suffix(bare)) is not None and inner.engine == "document":
-            found = inner
-        if found is None:
-            raise UsageError(f"'{destination}': no format is known by this suffix; give -t, as in -t parquet (`bdx formats` lists all)")
-        target = found
-    if not target.writes:
-        raise UsageError(f"format {target.full_id} can be read, not written")
-    return target
-
-
-def _check_uris(uris: Sequence[str]) -> None:
-    if not uris:
-        raise UsageError("no source given")
-    if uris.count("-") > 1:
-        raise UsageError("standard input can be given once")
 
 
 def _chunks(
