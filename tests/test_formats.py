@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,16 @@ def test_every_readable_format_has_a_fixture() -> None:
     covered = {case.parent.name for case in CASES}
     missing = {item.id for item in spec.formats() if item.reads} - covered
     assert not missing
+
+
+def test_codes_that_readers_emit_have_a_case_with_the_fault_and_one_without() -> None:
+    facts = tomllib.loads((FIXTURES / "emitted.toml").read_text("utf-8"))
+    expected = {f"{case.parent.name}/{case.name}": json.loads((case / "expect.json").read_text("utf-8")).get("findings") for case in CASES}
+    for row in facts["met"]:
+        assert row["code"] in expected[row["fail"]] and row["code"] not in expected[row["pass"]], row
+    met = {row["code"] for row in facts["met"]}
+    assert met | set(facts["without"]) == {code for code, rule in spec.rules().items() if not rule.check}
+    assert not met & set(facts["without"])
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if not case_input(c).is_dir()], ids=lambda case: f"{case.parent.name}/{case.name}")
