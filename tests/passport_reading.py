@@ -4,7 +4,7 @@ import copy
 import io
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from bdx import formats, mapping, spec
 from bdx.canon import Chunk, Document, Log
 from bdx.errors import BdxError
 from bdx.formats.source import Source
+from bdx.mapping.paths_extra import same
 from bdx.rules.documents import DocumentCheck
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared/samples/passport"
@@ -96,6 +97,43 @@ def taken_for(model: str) -> dict[str, str]:
         except BdxError:
             continue
     return found
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Return the holder and the key of everything in a document, however deep."""
+    found: list[tuple[Any, Any]] = []
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in pairs:
+        found.append((value, key))
+        found.extend(places(item))
+    return found
+
+
+def damaged(value: Any, chance: random.Random, junk: list[Any], within: str = "") -> Any:
+    """Return a document with one to eight values, below a key if one is named, taken away or replaced by junk or by one another."""
+    found = copy.deepcopy(value)
+    for _ in range(chance.choice([1, 1, 2, 4, 8])):
+        around = places(found[within] if within else found)
+        if not around:
+            return found
+        holder, key = chance.choice(around)
+        if chance.random() < 0.3:
+            del holder[key]
+        else:
+            holder[key] = copy.deepcopy(chance.choice([*junk, chance.choice(around)[1]]))
+        if isinstance(holder, dict) and chance.random() < 0.1:
+            holder["more"] = chance.choice(junk)
+    return found
+
+
+def assert_survives_and_is_valid(model: str, story: Callable[[int], Any]) -> None:
+    """Hold three documents of a release to coming back equal, without finding or loss, and valid."""
+    values = [story(number) for number in (42, 43, 44)]
+    chunks, log = read(values, model)
+    found, out = written(chunks, model)
+    assert all(map(same, values, found))
+    assert not log.findings and not out.losses
+    assert not any(judged(value, model) for value in found)
 
 
 JUNK = [None, True, 0, -1, 1.5, "", "x", "27.04.2022", [], {}, ["x"], [None], [{}], {"value": None}, 101.0, 10**25]

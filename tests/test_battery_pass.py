@@ -1,6 +1,5 @@
 """Battery Pass 1.0 to 1.2.1: official examples there and back, detection, what crosses to other models, schemas and their defects."""
 
-import copy
 import io
 import json
 import random
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from passport_reading import damaged
 
 from bdx import formats, mapping, spec
 from bdx.canon import Chunk, Document, Log
@@ -151,35 +151,10 @@ JUNK: list[Any] = [
 ]
 
 
-def places(value: Any) -> list[tuple[Any, Any]]:
-    found: list[tuple[Any, Any]] = []
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in pairs:
-        found.append((value, key))
-        found.extend(places(item))
-    return found
-
-
-def mutated(value: Any, chance: random.Random) -> Any:
-    found = copy.deepcopy(value)
-    for _ in range(chance.choice([1, 1, 2, 4, 8])):
-        around = places(found)
-        if not around:
-            return found
-        holder, key = chance.choice(around)
-        if chance.random() < 0.3:
-            del holder[key]
-        else:
-            holder[key] = copy.deepcopy(chance.choice([*JUNK, chance.choice(around)[1]]))
-        if isinstance(holder, dict) and chance.random() < 0.1:
-            holder["more"] = chance.choice(JUNK)
-    return found
-
-
 @pytest.mark.parametrize("model", RELEASES)
 def test_whatever_stands_in_a_document_comes_back(model: str) -> None:
     chance = random.Random(7)
-    values = [mutated(RELEASES[model](), chance) for _ in range(400)]
+    values = [damaged(RELEASES[model](), chance, JUNK) for _ in range(400)]
     for number, value in enumerate(values):
         general = value.get("generalProductInformation")
         if isinstance(general, dict):
@@ -580,7 +555,7 @@ def test_our_schema_judges_as_the_official_one(model: str, part: str) -> None:
     chance = random.Random(5)
     verdicts = []
     for number in range(200 + len(bases)):
-        value = bases[number] if number < len(bases) else mutated(bases[number % len(bases)], chance)
+        value = bases[number] if number < len(bases) else damaged(bases[number % len(bases)], chance, JUNK)
         whole = {part: value}
         verdicts.append(theirs.is_valid(value))
         assert ours.is_valid(whole) == verdicts[-1], json.dumps(value)

@@ -1,6 +1,5 @@
 """Catena-X battery passports 3.0.0 to 6.1.0: told apart, read and written exactly, moved between releases, judged as officially."""
 
-import copy
 import io
 import json
 import random
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from passport_reading import assert_survives_and_is_valid, crossed, judged, lost, mutated, read, source_of, written
 
-from bdx import canon, formats, mapping, spec
-from bdx.canon import Chunk, Document, Log
+from bdx import canon, formats, spec
+from bdx.canon import Chunk
 from bdx.errors import BdxError, SpecError
 from bdx.formats.source import Source
 from bdx.mapping import paths_kin
@@ -21,7 +21,6 @@ from bdx.mapping.paths_extra import same
 from bdx.mapping.paths_plan import plan
 from bdx.mapping.transforms_base import Fault, Options
 from bdx.mapping.transforms_choices import Either, Keyed, Street
-from bdx.rules.documents import DocumentCheck
 
 HERE = Path(__file__).resolve()
 FIXTURES = HERE.parents[1] / "fixtures"
@@ -37,43 +36,8 @@ STORIES = {f"{CX}@{version}": release for version, release in make.RELEASES.item
 ALL = tuple(STORIES)
 
 
-def context(model: str, log: Log) -> mapping.Context:
-    return mapping.Context("in", "s1", log, model, {"assume_tz": "Europe/Berlin"})
-
-
-def read(values: list[Any], model: str) -> tuple[list[Chunk], Log]:
-    item, log = spec.model(model), Log()
-    parts = (Document(model, value, f"line {number}") for number, value in enumerate(values, 1))
-    return list(mapping.to_canonical(parts, item, context(item.full_id, log))), log
-
-
-def written(chunks: list[Chunk], model: str) -> tuple[list[Any], Log]:
-    item, log = spec.model(model), Log()
-    return [part.value for part in mapping.from_canonical(iter(chunks), item, context(item.full_id, log))], log  # type: ignore[union-attr]
-
-
-def crossed(value: Any, source: str, target: str) -> tuple[Any, Log]:
-    chunks, _ = read([value], source)
-    found, log = written(chunks, target)
-    return found[0], log
-
-
 def battery(chunks: list[Chunk]) -> dict[str, Any]:
     return chunks[0]["battery"].to_pylist()[0]  # type: ignore[no-any-return]
-
-
-def lost(log: Log) -> set[str]:
-    return {loss.what for loss in log.losses}
-
-
-def judged(value: Any, model: str) -> set[str]:
-    check = DocumentCheck(log := Log(), "x")
-    check.check([Document(model, value)])
-    return {finding.column for finding in log.findings}
-
-
-def source_of(value: Any) -> Source:
-    return Source("-", stdin=io.BytesIO(json.dumps(value).encode()))  # type: ignore[arg-type]
 
 
 # ---- which release a document is
@@ -145,12 +109,7 @@ def test_only_its_own_examples_are_taken_for_it() -> None:
 
 @pytest.mark.parametrize("model", ALL)
 def test_story_survives_and_is_valid(model: str) -> None:
-    values = [STORIES[model](number) for number in (42, 43, 44)]
-    chunks, log = read(values, model)
-    found, out = written(chunks, model)
-    assert all(map(same, values, found))
-    assert not log.findings and not out.losses
-    assert not any(judged(value, model) for value in found)
+    assert_survives_and_is_valid(model, STORIES[model])
 
 
 @needs_samples
@@ -278,34 +237,11 @@ JUNK = [
 ]
 
 
-def mutated(value: Any, chance: random.Random) -> Any:
-    found = copy.deepcopy(value)
-    for _ in range(chance.choice([1, 2, 6])):
-        holder = found
-        while True:
-            keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
-            if not keys:
-                break
-            key = chance.choice(keys)
-            if isinstance(holder[key], dict | list) and chance.random() < 0.8:
-                holder = holder[key]
-                continue
-            action = chance.random()
-            if action < 0.3:
-                del holder[key]
-            elif action < 0.8:
-                holder[key] = copy.deepcopy(chance.choice(JUNK))
-            elif isinstance(holder, dict):
-                holder[f"{key}X"] = copy.deepcopy(holder[key])
-            break
-    return found
-
-
 @pytest.mark.parametrize("model", ALL)
 def test_any_document_survives_its_own_release(model: str) -> None:
     story = STORIES[model]()
     for seed in range(120):
-        value = mutated(story, random.Random(seed))
+        value = mutated(story, random.Random(seed), JUNK)
         chunks, _ = read([value], model)
         found, out = written(chunks, model)
         assert same(found[0], value), seed
@@ -541,7 +477,7 @@ def test_our_schema_judges_as_the_official_one(version: str) -> None:
     for number in range(200):
         official = schema_of(version, official=True)
         base = filled(official, official, chance) if number % 2 else STORIES[f"{CX}@{version}"](number)
-        value = mutated(base, chance) if number > 1 else base
+        value = mutated(base, chance, JUNK) if number > 1 else base
         verdicts.append(theirs.is_valid(value))
         assert ours.is_valid(value) == verdicts[-1], number
         assert bool(judged(value, f"{CX}@{version}")) != verdicts[-1]

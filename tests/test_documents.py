@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from passport_reading import places
 
 from bdx import formats, spec
 from bdx.canon import Document, Log
@@ -229,29 +230,20 @@ def test_other_json_is_no_passport() -> None:
 # ---- the schema check
 
 
-def nodes(value: Any) -> list[tuple[Any, Any]]:
-    found: list[tuple[Any, Any]] = []
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in pairs:
-        found.append((value, key))
-        found.extend(nodes(item))
-    return found
-
-
 JUNK = [None, True, 0, -1, 1.5, "", "x" * 120, "2026-01-01", "2026-01-01\n", [], {}, ["x"], ["x", "x"], [{"a": 1}, {"a": 1}], "LMT", 1e10]
 
 
 def mutated(value: Any, chance: random.Random) -> Any:
     found = copy.deepcopy(value)
     for _ in range(chance.choice([1, 1, 2, 4])):
-        places = nodes(found)
-        if not places:
+        around = places(found)
+        if not around:
             return found
-        holder, key = chance.choice(places)
+        holder, key = chance.choice(around)
         if chance.random() < 0.4:
             del holder[key]
         else:
-            holder[key] = copy.deepcopy(chance.choice([*JUNK, chance.choice(places)[1]]))
+            holder[key] = copy.deepcopy(chance.choice([*JUNK, chance.choice(around)[1]]))
     return found
 
 

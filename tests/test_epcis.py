@@ -239,7 +239,7 @@ def test_nothing_to_tell_is_refused() -> None:
 def test_batches_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = chunks(FIXTURES / "formats/epcis/document/input.json")[0]
     monkeypatch.setattr("bdx.mapping.epcis_rows._WORTH", 1)
-    monkeypatch.setattr("bdx.formats.epcis_split._CHUNK", 7)
+    monkeypatch.setattr("bdx.formats.epcis.CHUNK", 7)
     small = chunks(FIXTURES / "formats/epcis/document/input.json")[0]
     assert len(small) > len(whole)
     for name in ("process_step", "item", "genealogy", "quality_result", "equipment"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from passport_reading import damaged
 
 from bdx import canon, formats, mapping, spec
 from bdx.canon import Chunk, Document, Log
@@ -162,35 +163,10 @@ JUNK: list[Any] = [
 ]
 
 
-def places(value: Any) -> list[tuple[Any, Any]]:
-    found: list[tuple[Any, Any]] = []
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in pairs:
-        found.append((value, key))
-        found.extend(places(item))
-    return found
-
-
-def mutated(value: Any, chance: random.Random) -> Any:
-    found = copy.deepcopy(value)
-    for _ in range(chance.choice([1, 1, 2, 4, 8])):
-        around = places(found["Battery_Passport"])
-        if not around:
-            return found
-        holder, key = chance.choice(around)
-        if chance.random() < 0.3:
-            del holder[key]
-        else:
-            holder[key] = copy.deepcopy(chance.choice([*JUNK, chance.choice(around)[1]]))
-        if isinstance(holder, dict) and chance.random() < 0.1:
-            holder["more"] = chance.choice(JUNK)
-    return found
-
-
 @pytest.mark.parametrize("category", made.CATEGORIES)
 def test_whatever_stands_in_a_document_comes_back(category: str) -> None:
     chance = random.Random(7)
-    values = [mutated(made.CATEGORIES[category](), chance) for _ in range(300)]
+    values = [damaged(made.CATEGORIES[category](), chance, JUNK, "Battery_Passport") for _ in range(300)]
     for number, value in enumerate(values):
         about = value["Battery_Passport"].get("IdentifiersAndProductData")
         if isinstance(about, dict):
@@ -589,7 +565,7 @@ def test_our_schema_judges_as_the_official_one(category: str) -> None:
     while len(verdicts) < 200 + len(bases):
         number = len(verdicts)
         base = bases[number % len(bases)]
-        value = base if number < len(bases) else plain(mutated(base, chance))
+        value = base if number < len(bases) else plain(damaged(base, chance, JUNK, "Battery_Passport"))
         if told(value) != told(base):
             continue  # Another schema is asked then.
         verdicts.append(theirs.is_valid(value))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from passport_reading import places
 
 from bdx import canon, formats, mapping, spec, units
 from bdx.canon import Chunk, Document, Log, Table
@@ -125,15 +126,6 @@ JUNK: list[Any] = [
     *(["x"], ["x", "y"], {"a": 1}, {"de": "x"}, [{"de": "x"}, {"en": "y"}], {"zz": "x", "aa": "y"}, {"/": {"~": 1}}, {"0": 1}),
     *(Decimal("0.1234567890123456789012345"), Decimal("1e400"), "unit:gram", "LMT", "lmt", "7440-43-9", "Nickel", "total"),
 ]
-
-
-def places(value: Any) -> list[tuple[Any, Any]]:
-    found: list[tuple[Any, Any]] = []
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in pairs:
-        found.append((value, key))
-        found.extend(places(item))
-    return found
 
 
 def mutated(value: Any, chance: random.Random) -> Any:

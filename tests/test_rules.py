@@ -25,6 +25,7 @@ from bdx.errors import MappingError, SpecError, UsageError
 from bdx.formats.source import Source
 from bdx.rules import Checker, chosen, waiting
 from bdx.rules.choice import bound_rules
+from bdx.rules.examples import tables_of
 from bdx.rules.register import bind
 from bdx.spec import RuleSpec
 
@@ -38,32 +39,6 @@ def no_waiting() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(waiting, "ENOUGH", 1)
         yield
-
-
-def chunk_of(case: dict[str, Any]) -> Chunk:
-    """Tables of a case: columns as arrays; "null" stands for null, { repeat, times } and { first, step, times } for many values."""
-    chunk: Chunk = {}
-    for table in spec.tables():
-        if table in case:
-            columns = {name: column(table, name, values) for name, values in case[table].items()}
-            chunk[table] = canon.batch(table, columns)
-    return chunk
-
-
-def column(table: str, name: str, values: Any) -> pa.Array:
-    cells = [None if value == "null" else value for value in spread(values)]
-    wanted = canon.field_of(table, name).type
-    return pa.array(cells).cast(wanted) if pa.types.is_decimal(wanted) else pa.array(cells, wanted)
-
-
-def spread(values: Any) -> Iterator[Any]:
-    for item in values if isinstance(values, list) else [values]:
-        if isinstance(item, dict) and "repeat" in item:
-            yield from [item["repeat"]] * item["times"]
-        elif isinstance(item, dict):
-            yield from (item["first"] + item["step"] * number for number in range(item["times"]))
-        else:
-            yield item
 
 
 def findings_of(chunks: list[Chunk], select: tuple[str, ...] = ()) -> list[canon.Finding]:
@@ -85,12 +60,12 @@ def cases(kind: str) -> list[Any]:
 
 @pytest.mark.parametrize(("code", "case"), cases("pass"))
 def test_passes(code: str, case: dict[str, Any]) -> None:
-    assert findings_of([chunk_of(case)], (code,)) == []
+    assert findings_of([tables_of(case)], (code,)) == []
 
 
 @pytest.mark.parametrize(("code", "case"), cases("fail"))
 def test_fails(code: str, case: dict[str, Any]) -> None:
-    found = findings_of([chunk_of(case)], (code,))
+    found = findings_of([tables_of(case)], (code,))
     assert [finding.code for finding in found] == [code]
     assert found[0].column == case["column"]
     assert found[0].count == case["count"]
@@ -106,7 +81,7 @@ def test_one_cause_has_one_code(code: str, case: dict[str, Any]) -> None:
     """A fault that one rule names is not named again by another rule for the same column of the same rows."""
     # Pairs that say different things about one number: its size and its contradiction with another.
     known = {("D023", "D027"), ("D027", "D023"), ("E002", "S003"), ("P005", "P008"), ("S003", "U004")}
-    found = [f for f in findings_of([chunk_of(case)]) if f.severity != "info"]
+    found = [f for f in findings_of([tables_of(case)]) if f.severity != "info"]
     mine = [f for f in found if f.code == code]
     doubled = [f.code for f in found for m in mine if f.code != code and (f.table, f.column, f.examples) == (m.table, m.column, m.examples)]
     assert [other for other in doubled if (code, other) not in known] == []
@@ -114,7 +89,7 @@ def test_one_cause_has_one_code(code: str, case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("code", "case"), cases("fail") + cases("pass"))
 def test_a_case_is_judged_alike_in_small_batches(code: str, case: dict[str, Any]) -> None:
-    tables = chunk_of(case)
+    tables = tables_of(case)
     if len(tables) != 1 or not set(tables) <= {"timeseries", "cycle"}:
         pytest.skip("its rows belong together")
     ((name, batch),) = tables.items()

@@ -10,6 +10,7 @@ from making import generator
 from passport_reading import (
     SAMPLES,
     agrees,
+    assert_survives_and_is_valid,
     back,
     crossed,
     faults,
@@ -114,12 +115,7 @@ def test_only_its_own_examples_are_taken_for_it() -> None:
 
 @pytest.mark.parametrize("model", STORIES)
 def test_story_survives_and_is_valid(model: str) -> None:
-    values = [STORIES[model](number) for number in (42, 43, 44)]
-    chunks, log = read(values, model)
-    found, out = written(chunks, model)
-    assert all(map(same, values, found))
-    assert not log.findings and not out.losses
-    assert not any(judged(value, model) for value in found)
+    assert_survives_and_is_valid(model, STORIES[model])
 
 
 @needs_samples

@@ -64,24 +64,12 @@ def _listed(ctx: click.Context, _param: click.Parameter, words: tuple[str, ...])
 def command(
     sources: tuple[str, ...],
     destination: str,
-    to: str | None,
-    from_format: str | None,
-    table: str | None,
     *,
-    strict: bool,
-    force: bool,
-    keep_going: bool,
     repair: tuple[str, ...],
     reject: str | None,
-    by_part: bool,
-    join_tests: bool,
-    current_sign: str | None,
-    assume_tz: str | None,
-    battery: str,
-    give: tuple[str, ...],
-    prefer: str,
     report: str | None,
     quiet: bool,
+    **wanted: Any,
 ) -> None:
     """Convert SOURCEs to one destination.
 
@@ -103,26 +91,7 @@ def command(
 
     options.keep_apart(report, (*sources, destination, *([reject] if reject else [])))
     with Progress(quiet) as progress:
-        result = convert(
-            sources,
-            destination,
-            to=to,
-            from_format=from_format,
-            table=table,
-            strict=strict,
-            force=force,
-            assume_tz=assume_tz,
-            current_sign=current_sign,
-            keep_going=keep_going,
-            join_tests=join_tests,
-            battery=battery,
-            prefer=prefer,
-            give=give,
-            repair=repair,
-            reject=reject or "",
-            by_part=by_part,
-            progress=progress.update,
-        )
+        result = convert(sources, destination, repair=repair, reject=reject or "", progress=progress.update, **wanted)
     if not quiet:
         options.report_findings(result.findings)
         _report_repairs(result.findings, repair)

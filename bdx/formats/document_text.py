@@ -41,7 +41,7 @@ def records(stream: BinaryIO, head: bytes, uri: str, most: int, unread: Unread |
     No document and no line may have more than `most` bytes; a broken line goes to `unread` where that is given.
     Raises: CorruptSource, TruncatedSource, UnsafeSource.
     """
-    chunks = _utf8(stream, head, uri)
+    chunks = utf8(stream, head, uri)
     begun, of_lines = _beginning(chunks, uri, most)
     if of_lines:
         yield from _lines(itertools.chain(begun, chunks), uri, most, unread)
@@ -62,17 +62,20 @@ def encoding(head: bytes) -> tuple[str, int]:
     return "utf-8", 0
 
 
-def _utf8(raw: BinaryIO, head: bytes, uri: str) -> Iterator[bytes]:
-    """Yield the bytes of a stream in chunks of UTF-8, the mark at the front left out."""
+def utf8(stream: BinaryIO, head: bytes, uri: str, size: int = _CHUNK) -> Iterator[bytes]:
+    """Yield the bytes of a stream as UTF-8, read `size` bytes at a time, the mark at the front left out.
+
+    Raises: CorruptSource where they are not in the encoding that their beginning shows.
+    """
     name, skip = encoding(head)
-    raw.read(skip)
+    stream.read(skip)
     if name == "utf-8":
-        while data := raw.read(_CHUNK):
+        while data := stream.read(size):
             yield data
         return
     try:
         decoder = codecs.getincrementaldecoder(name)()
-        while data := raw.read(_CHUNK):
+        while data := stream.read(size):
             if text := decoder.decode(data):
                 yield text.encode("utf-8")
         if text := decoder.decode(b"", final=True):

@@ -8,12 +8,13 @@ from typing import Any, BinaryIO
 
 from bdx.canon import Document, Part
 from bdx.errors import CorruptSource, SinkError, SourceError
-from bdx.formats.document_text import encoding
-from bdx.formats.epcis_split import Piece, Splitter, utf8
+from bdx.formats.document_text import encoding, utf8
+from bdx.formats.epcis_split import Piece, Splitter
 from bdx.formats.json_text import dumps, parse
 from bdx.formats.source import Source
 from bdx.spec import Facts, FormatSpec
 
+CHUNK = 1 << 18
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"|[\[\]{}:,]')
 
 
@@ -44,7 +45,7 @@ def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
     held: Document | None = None
     before: dict[str, Any] | None = None
     with source.stream() as stream:
-        for piece in Splitter(utf8(stream, source.head, source.uri), source.uri, spec.raw).pieces():
+        for piece in Splitter(utf8(stream, source.head, source.uri, CHUNK), source.uri, spec.raw).pieces():
             if piece.kind == "before":
                 before = _object(piece, source)
                 fresh = True

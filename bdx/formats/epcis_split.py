@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from bdx.errors import CorruptSource, TruncatedSource, UnsafeSource
-from bdx.formats.document_text import BLANKS, encoding
+from bdx.formats.document_text import BLANKS
 from bdx.spec import Facts
 
-_CHUNK = 1 << 18
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]', re.DOTALL)
 _INSIDE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _CLOSE = {0x7B: b"}", 0x5B: b"]"}
@@ -24,28 +22,6 @@ class Piece(NamedTuple):
     kind: str
     text: bytes
     offset: int
-
-
-def utf8(stream: BinaryIO, head: bytes, uri: str) -> Iterator[bytes]:
-    """Yield the bytes of a stream in chunks of UTF-8, the mark at the front left out.
-
-    Raises: CorruptSource where they are not in the encoding that their beginning shows.
-    """
-    name, skip = encoding(head)
-    stream.read(skip)
-    if name == "utf-8":
-        while data := stream.read(_CHUNK):
-            yield data
-        return
-    try:
-        decoder = codecs.getincrementaldecoder(name)()
-        while data := stream.read(_CHUNK):
-            if text := decoder.decode(data):
-                yield text.encode("utf-8")
-        if text := decoder.decode(b"", final=True):
-            yield text.encode("utf-8")
-    except UnicodeError as error:
-        raise CorruptSource(f"is not {name}: {error}", path=uri) from error
 
 
 class Splitter:

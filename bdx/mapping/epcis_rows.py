@@ -1,16 +1,11 @@
-"""Rows made of events: one list of tuples per canonical table, turned into chunks of bounded size."""
+"""Rows made of events: which columns of the canonical tables an event can fill."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pyarrow as pa
-
-from bdx import canon
-from bdx.canon import Chunk
 from bdx.mapping import Context
-from bdx.mapping.segment_values import Values
+from bdx.mapping.row_lists import RowLists
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "process_step": (
@@ -40,13 +35,11 @@ _WORTH = 16_384
 """Rows of one table that make a chunk: what waits in lists weighs far more than in Arrow."""
 
 
-class Rows:
-    """The rows of one source so far; `values` parses single values and counts what is odd about them."""
+class Rows(RowLists):
+    """The rows made of the events of one source."""
 
     def __init__(self, context: Context) -> None:
-        self.context = context
-        self.values = Values(context)
-        self.rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in COLUMNS}
+        super().__init__(context, COLUMNS)
 
     def add(self, table: str, *row: Any) -> None:
         """Add a row, its values in the order of COLUMNS."""
@@ -59,21 +52,3 @@ class Rows:
     def full(self) -> bool:
         """Say whether the rows are worth a chunk."""
         return any(len(rows) >= _WORTH for rows in self.rows.values())
-
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows so far, in pieces no longer than a batch may be, and start anew."""
-        size = canon.BATCH_ROWS
-        rows, self.rows = self.rows, {name: [] for name in COLUMNS}
-        for start in range(0, max(map(len, rows.values())), size):
-            yield {name: self._batch(name, found[start : start + size]) for name, found in rows.items() if len(found) > start}
-
-    def _batch(self, name: str, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
-        columns: dict[str, Any] = {}
-        for column, values in zip(COLUMNS[name], zip(*rows, strict=True), strict=True):
-            columns[column] = pa.array(values, canon.field_of(name, column).type)
-        columns["source_id"] = pa.array([self.context.source_id] * len(rows), pa.string())
-        return canon.batch(name, columns)
-
-    def tell(self) -> None:
-        """Hand the remarks of the pass to the log."""
-        self.values.remarks.tell(self.context.log, self.context.source)

@@ -8,6 +8,7 @@ from fractions import Fraction
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bdx.canon import CAST_FAULTS
 from bdx.errors import MappingError
 
 _NUMBER = r"^\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*$"
@@ -76,7 +77,7 @@ def numbers(array: pa.Array) -> pa.Array:
         return pc.utf8_trim_whitespace(pc.if_else(readable, array, None)).cast(pa.float64())
     try:
         return array.cast(pa.float64(), safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except CAST_FAULTS as error:
         raise MappingError(f"values of type {array.type} cannot be read as numbers") from error
 
 
@@ -97,7 +98,7 @@ def text(array: pa.Array) -> pa.Array:
         return pc.utf8_trim_whitespace(array).cast(pa.string())
     try:
         return array.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except CAST_FAULTS as error:
         raise MappingError(f"values of type {array.type} cannot be read as text") from error
 
 

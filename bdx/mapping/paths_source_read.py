@@ -183,8 +183,8 @@ class ReaderSource(Source):
             alone = self._units[id(unit.quantity)]
             self.line(depth, f"if {alone} is not M and {alone}_alone: X[{unit.pointer!r}] = {alone}")
         self._given_up(node, name, depth)
-        known = self.bind("K", node.names)
-        self.line(depth, f"if {count} != len({name}) or not {count}: note_unknown({name}, {known}, {node.pointer!r}, X)")
+        unknown = f"note_unknown({name}, {self.bind('K', node.names)}, {node.pointer!r}, X)"
+        self.line(depth, f"if {count} != len({name}) or not {count}: {unknown}")
 
     def _some_keys(self, place: Rows, name: str, count: str, depth: int) -> None:
         """Take some keys of an object for a row of their own."""
@@ -195,9 +195,8 @@ class ReaderSource(Source):
     def _constant(self, node: Object, constant: Constant, name: str, count: str, key: str, depth: int) -> None:
         """A constant is noted where it differs, stands without the values it goes with, or is missing."""
         value = self.fresh("w")
-        others = [_variable(column) for child in node.keys.values() for column in getattr(child, "columns", ())]
-        others = [name for name in others if name != _variable(constant.raw_to)]
-        missing = [f"{v} is None" for v in others]
+        others = (column for child in node.keys.values() for column in getattr(child, "columns", ()) if column != constant.raw_to)
+        missing = [f"{_variable(column)} is None" for column in others]
         missing += [f"not {self.bind('holds', holds)}(r{child.number})" for child in node.keys.values() if isinstance(child, Rows)]
         alone = f" or ({' and '.join(missing) or 'True'})" if node.pointer else ""
         self.line(depth, f"{value} = {name}.get({key!r}, M)")

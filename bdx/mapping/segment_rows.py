@@ -1,17 +1,13 @@
-"""Rows under construction: one list of tuples per canonical table, turned into chunks of bounded size."""
+"""Rows made of segments: which columns they fill, what was seen before, and the step that is open."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pyarrow as pa
-
 from bdx import canon
-from bdx.canon import Chunk
 from bdx.mapping import Context
+from bdx.mapping.row_lists import RowLists
 from bdx.mapping.segment_nodes import Nodes
-from bdx.mapping.segment_values import Values
 from bdx.mapping.vocabulary import UNKNOWN_STEP, Step
 from bdx.spec import Facts
 
@@ -77,15 +73,13 @@ class Seen:
         return key in self._young or key in self._old
 
 
-class Run:
+class Run(RowLists):
     """One pass over one source: the rows so far, what was seen before, and the step that is open."""
 
     def __init__(self, facts: Facts, context: Context) -> None:
+        super().__init__(context, COLUMNS)
         self.facts = facts
-        self.context = context
-        self.values = Values(context)
         self.nodes = Nodes(facts, context.log, context.source)
-        self.rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in COLUMNS}
         self.seen_steps, self.seen_items, self.made_items, self.raw_items, self.seen_equipment = Seen(), Seen(), Seen(), Seen(), Seen()
         self.locator = ""
         self.step_id = ""
@@ -121,21 +115,3 @@ class Run:
     def longest(self) -> int:
         """Return the rows of the longest table."""
         return max(map(len, self.rows.values()))
-
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows so far, in pieces no longer than a batch may be, and start anew."""
-        size = canon.BATCH_ROWS
-        rows, self.rows = self.rows, {name: [] for name in COLUMNS}
-        for start in range(0, max(map(len, rows.values())), size):
-            yield {name: self._batch(name, found[start : start + size]) for name, found in rows.items() if len(found) > start}
-
-    def _batch(self, name: str, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
-        columns: dict[str, Any] = {}
-        for column, values in zip(COLUMNS[name], zip(*rows, strict=True), strict=True):
-            columns[column] = pa.array(values, canon.field_of(name, column).type)
-        columns["source_id"] = pa.array([self.context.source_id] * len(rows), pa.string())
-        return canon.batch(name, columns)
-
-    def tell(self) -> None:
-        """Hand the remarks of the pass to the log."""
-        self.values.remarks.tell(self.context.log, self.context.source)

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from bdx import canon, formats, gaps, mapping
 from bdx.canon import Chunk, Finding, Log, Loss
-from bdx.errors import BdxError, MappingError, SinkError, SourceError, UsageError, did_you_mean
+from bdx.errors import BdxError, MappingError, SinkError, SourceError, UsageError
 from bdx.formats.canonical import WriteOptions
 from bdx.formats.packing import packed
-from bdx.formats.sink import INTERRUPTED, Destination, same_path
+from bdx.formats.sink import INTERRUPTED, Destination
 from bdx.pipeline.apart import may_hold_tests
 from bdx.pipeline.giving import evidence_of, filled, given
 from bdx.pipeline.joining import Gathered, gather, join
@@ -97,9 +97,7 @@ def convert(
     """
     target = target_of(str(destination), to)
     uris = [str(source) for source in sources]
-    check_sources(uris)
-    if prefer and not any(same_path(prefer, uri) for uri in uris):
-        raise UsageError(f"--prefer '{prefer}' is none of the sources{did_you_mean(prefer, uris)}")
+    check_sources(uris, prefer)
     words, wishes = tuple(item.word for item in asked(repair)), given(give)
     options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going, repair=words)
     log = Log()
@@ -107,9 +105,8 @@ def convert(
     result = ConvertResult(str(destination), target.full_id)
     shape = shape_of(str(destination), target, by_part=by_part)
     stream = filled(_chunks(opened, options, target, log, battery, prefer, Seams(forced=join_tests)), wishes, log)
-    analysis = None
-    if target.world == "passport" and target.raw.get("profile"):
-        analysis = gaps.Analysis(target.raw["profile"], category=None, as_of=None, tier=None)
+    profile = target.raw.get("profile") if target.world == "passport" else None
+    analysis = gaps.Analysis(profile, category=None, as_of=None, tier=None) if profile else None
     stream = _count(stream, result, progress, analysis, mapping.supplies(target) if analysis is not None else None)
     with ExitStack() as stack:
         rejects = stack.enter_context(rejecting(str(reject), force=force, apart=[*uris, str(destination)]))
@@ -121,19 +118,25 @@ def convert(
             log.merge(item.log, item.uri)
         if not any(result.rows.values()) and not any(item.format.world == "canonical" for item in opened):
             raise SourceError("holds no rows of any canonical table", path=", ".join(uris))
-        if strict and log.losses:
-            first = log.losses[0]
-            more = f"; and {len(log.losses) - 1} more of the kind" if len(log.losses) > 1 else ""
-            raise LossError(f"--strict: {first.source}: not carried: {first.what} ({first.why}){more}")
-        unread = next((found for found in log.findings if found.severity == "error"), None)
-        if strict and unread is not None:
-            raise LossError(f"--strict: {unread.code} {unread.message}")
+        if strict:
+            _held_whole(log)
         result.rejected = rejects.count if rejects is not None else 0
     result.findings, result.losses = log.findings, log.losses
     if not result.told:
         result.told = [canon.from_rows("evidence", [row for item in opened for row in item.repairs.evidence()] + evidence_of(wishes))]
     result.gaps = analysis.finish(log) if analysis is not None else None
     return result
+
+
+def _held_whole(log: Log) -> None:
+    """Raise LossError where anything was lost, or was an error."""
+    if log.losses:
+        first = log.losses[0]
+        more = f"; and {len(log.losses) - 1} more of the kind" if len(log.losses) > 1 else ""
+        raise LossError(f"--strict: {first.source}: not carried: {first.what} ({first.why}){more}")
+    unread = next((found for found in log.findings if found.severity == "error"), None)
+    if unread is not None:
+        raise LossError(f"--strict: {unread.code} {unread.message}")
 
 
 def _passed(stream: Iterable[Chunk], rejects: Rejects | None, path: str, *, advise: bool) -> Iterator[Chunk]:

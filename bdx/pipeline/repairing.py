@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bdx.canon import Chunk, Log
+from bdx.canon import CAST_FAULTS, Chunk, Log
 from bdx.derive.repairs import KEEPING, KEPT, Body, Rescale, RunOn, body, floats
 from bdx.errors import UsageError
 from bdx.pipeline.repaired import Ledger
@@ -98,7 +98,7 @@ class Repairs:
                 self._bodies[number, test] = (body(repair.by, repair.columns, repair.beside, repair.args, undo=item.undo), row)
             try:
                 after = self._bodies[number, test][0].feed(piece)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            except CAST_FAULTS as error:
                 raise UsageError(f"{self._uri}: --repair {item.word}: what was kept does not fit the column: {error}") from error
             for column in (name for name in repair.columns if name in piece.schema.names):
                 self._compare(number, test, column, piece, after, row)

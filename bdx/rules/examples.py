@@ -56,8 +56,13 @@ def _folder() -> Path | None:
     return next((folder for folder in (here / "_examples", here.parent / "fixtures" / "rules") if folder.is_dir()), None)
 
 
+def tables_of(case: dict[str, Any]) -> Chunk:
+    """Return the tables of a case; "null" stands for null, { repeat, times } and { first, step, times } for many values."""
+    return {table: canon.batch(table, _columns(table, case[table])) for table in spec.tables() if table in case}
+
+
 def _judged(code: str, case: dict[str, Any]) -> Example:
-    tables = {table: canon.batch(table, _columns(table, case[table])) for table in spec.tables() if table in case}
+    tables = tables_of(case)
     log = Log()
     checker = Checker(log, "", (code,))
     checker.watch(tables)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bdx import canon, spec
+from bdx.canon import CAST_FAULTS
 from bdx.errors import MappingError
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -108,7 +109,7 @@ class View:
             if found.type != wanted:
                 try:
                     found = found.cast(wanted)
-                except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                except CAST_FAULTS as error:
                     raise MappingError(f"{self.table}.{name} is {found.type}, expected {wanted}") from error
             self._memo[key] = found
         return self._memo[key]
