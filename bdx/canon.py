@@ -14,6 +14,9 @@ from bdx import spec
 from bdx.errors import SpecError
 from bdx.names import shortened
 
+CAST_FAULTS = (pa.ArrowInvalid, pa.ArrowNotImplementedError)
+"""What Arrow raises where a value or a type does not become another."""
+
 BATCH_ROWS = 65_536
 """Upper bound of rows in one batch, everywhere."""
 
@@ -219,6 +222,7 @@ def field_of(table: str, column: str) -> pa.Field:
             ("meaning", facts.meaning),
             ("source", facts.source),
             ("tier", facts.tier),
+            ("personal", "true" if facts.personal else ""),
         )
         if value
     }

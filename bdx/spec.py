@@ -115,6 +115,7 @@ class Column:
     label: str = ""
     term: str = ""
     tier: str = ""
+    personal: bool = False
     level: str = ""
     dynamic: bool = False
     required: bool = False
