@@ -20,7 +20,7 @@ from bdx import canon, spec
 from bdx.canon import Chunk, Log
 from bdx.errors import SpecError, UsageError
 from bdx.gaps import Analysis, GapResult, load
-from bdx.gaps.profile import build
+from bdx.gaps.loading import build
 from bdx.gaps.result import REASONS, STATUSES
 from bdx.report import gaps_json, gaps_text
 
@@ -233,11 +233,11 @@ def test_dictionary_encoded_columns_read_alike() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"profile_id": "ec-guidanc"}, r"no profile 'ec-guidanc' \(did you mean 'ec-guidance'\?\)"),
-        ({"profile_id": "ec-guidance", "category": "lnt"}, r"has no category 'lnt' \(did you mean 'lmt'\?\)"),
-        ({"profile_id": "ec-guidance", "category": "sli"}, "asks nothing of category 'sli'"),
-        ({"profile_id": "bdf", "category": "ev"}, "tells no categories apart"),
-        ({"profile_id": "ec-guidance", "tier": "publik"}, r"no tier 'publik' \(did you mean 'public'\?\)"),
+        ({"profile": "ec-guidanc"}, r"no profile 'ec-guidanc' \(did you mean 'ec-guidance'\?\)"),
+        ({"profile": "ec-guidance", "category": "lnt"}, r"has no category 'lnt' \(did you mean 'lmt'\?\)"),
+        ({"profile": "ec-guidance", "category": "sli"}, "asks nothing of category 'sli'"),
+        ({"profile": "bdf", "category": "ev"}, "tells no categories apart"),
+        ({"profile": "ec-guidance", "tier": "publik"}, r"no tier 'publik' \(did you mean 'public'\?\)"),
     ],
 )
 def test_usage(arguments: dict[str, Any], expected: str) -> None:

@@ -8,10 +8,13 @@ from datetime import date
 import numpy as np
 
 from bdx.canon import Chunk, Log
+from bdx.gaps.conditions import MET, UNMET, weigh
 from bdx.gaps.faults import Faults, Records
-from bdx.gaps.groups import LEVELS, OUTSIDE, UNKNOWN, Groups
+from bdx.gaps.gathered import Gathered
+from bdx.gaps.groups import LEVELS, OUTSIDE, UNKNOWN, Codes, Groups
+from bdx.gaps.loading import load
 from bdx.gaps.presence import Presence
-from bdx.gaps.profile import NOT_DUE, TIERS, Profile, Requirement, load, tier_of
+from bdx.gaps.profile import NOT_DUE, TIERS, Profile, Requirement, tier_of
 from bdx.gaps.result import GapResult, Outcome, strongest, worst
 from bdx.gaps.tally import Place, Tally, closure, derivations, place
 
@@ -21,16 +24,20 @@ class Analysis:
 
     `category` is taken for every record; without it each record's own category counts. `as_of` leaves out requirements that
     come into force later; without it all count as in force. `tier` is the viewer's: what lies above it is withheld.
+    The children of a battery travel in its chunk; rows of other tables may come at any time, so what a profile needs of
+    them is kept until the end (key and presence only).
     Raises: UsageError for an unknown profile, category or tier.
     """
 
-    def __init__(self, profile_id: str, *, category: str | None = None, as_of: date | None = None, tier: str | None = None) -> None:
-        self.profile: Profile = load(profile_id)
+    def __init__(self, profile: str | Profile, *, category: str | None = None, as_of: date | None = None, tier: str | None = None) -> None:
+        self.profile: Profile = load(profile) if isinstance(profile, str) else profile
         self.category = None if category is None else self.profile.category(category)
         self.as_of = as_of
         self.tier = None if tier is None else tier_of(tier)
         self._groups = Groups(self.profile, self.category)
-        self._tallies = [Tally(requirement, self.profile, len(self._groups)) for requirement in self.profile.requirements]
+        # Two more groups for records that do not meet a requirement's conditions, or do not say whether they do.
+        self._tallies = [Tally(requirement, self.profile, len(self._groups) + 2) for requirement in self.profile.requirements]
+        self._gathered = Gathered(self.profile) if Gathered.needed(self.profile) else None
         self._inputs = {place(text) for row in derivations() for text in row["from"]}
         self._seen: set[Place] = set()
 
@@ -42,15 +49,29 @@ class Analysis:
                 wanted = key not in self._seen and (key in self._inputs or table == self.profile.table)
                 if wanted and batch.column(number).null_count < batch.num_rows:
                     self._seen.add(key)
-        if self.profile.table not in chunk or not chunk[self.profile.table].num_rows:
-            return
-        rows = Presence(chunk, self.profile.table)
+        if self._gathered is not None:
+            self._gathered.keep(chunk)
+        elif self.profile.table in chunk and chunk[self.profile.table].num_rows:
+            self._count(chunk)
+
+    def _count(self, chunk: Chunk) -> None:
+        rows = Presence(chunk, self.profile)
         codes = self._groups.of(rows)
         for tally in self._tallies:
-            tally.add(rows, codes)
+            tally.add(rows, self._bound(tally.requirement, rows, codes))
+
+    def _bound(self, requirement: Requirement, rows: Presence, codes: Codes) -> Codes:
+        """Return the group of every record, those that a condition leaves out in groups of their own."""
+        if not requirement.when:
+            return codes
+        verdict = weigh(requirement.when, rows)
+        return np.where(verdict == MET, codes, len(self._groups) + verdict - UNMET)
 
     def finish(self, log: Log) -> GapResult:
         """Return the outcome of every requirement; errors that `log` holds about a column make its values invalid."""
+        if self._gathered is not None:
+            for chunk in self._gathered.chunks():
+                self._count(chunk)
         seen = closure(self._seen)
         faults = Faults(log)
         outcomes = tuple(self._outcome(tally, seen, faults) for tally in self._tallies)
@@ -76,6 +97,11 @@ class Analysis:
         lacking: dict[int, int] = {}
         methods: dict[str, None] = {}
         for group in map(int, np.flatnonzero(counts.sum(axis=1))):
+            if group >= len(self._groups):
+                reason = ("condition not met", "condition unknown")[group - len(self._groups)]
+                reasons[reason] = int(counts[group].sum())
+                strengths |= set(requirement.strength.values())
+                continue
             category, level = self._groups.name(group)
             strength, reason = self._binding(requirement, category, level)
             if category != OUTSIDE:

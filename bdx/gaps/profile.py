@@ -1,17 +1,13 @@
-"""Requirement profiles: load specs/profiles/<id>.toml, check it against the canonical tables, hand out typed requirements."""
+"""What a requirement profile is: requirements on the records of one canonical table, and which records they bind."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
 from types import MappingProxyType
 
-from bdx import spec
-from bdx.errors import SpecError, UsageError, did_you_mean
-from bdx.spec import Facts
+from bdx.errors import UsageError, did_you_mean
 
 TIERS = ("public", "legitimate_interest", "item_legitimate_interest", "authorities")
 """Who may see a data point, narrowest reading last; a viewer sees its own tier and those before it.
@@ -28,20 +24,34 @@ NOT_DUE = ("not_filled", "pending")
 ALL = "all"
 """The only category of a profile that does not tell categories apart."""
 
-_PATH = re.compile(r"([a-z_]+)\.([a-z][a-z0-9_]*)(?:\[([^\]]+)\])?")
-
 
 @dataclass(frozen=True, slots=True)
 class ColumnPath:
-    """A canonical column, in a child table perhaps only of the rows where other columns have given values."""
+    """A canonical column, in a child table perhaps only of the rows where other columns have given values.
+
+    `field` is the name of a source's own field kept in the column `extra`.
+    """
 
     table: str
     column: str
     where: tuple[tuple[str, str], ...] = ()
+    field: str = ""
 
     def __str__(self) -> str:
         tail = ",".join(f"{name}={value}" for name, value in self.where)
-        return f"{self.table}.{self.column}" + (f"[{tail}]" if tail else "")
+        return f"{self.table}.{self.column}" + (f"#{self.field}" if self.field else "") + (f"[{tail}]" if tail else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A comparison that a record must meet to be bound: a column, an operator of `= != < <= > >= ?`, a value ("?" takes none)."""
+
+    path: ColumnPath
+    operator: str
+    value: str | float = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}{self.operator}{self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ class Requirement:
     action: str
     due: date | None = None
     condition: str = ""
+    when: tuple[Condition, ...] = ()
     note: str = ""
     verified: bool = False
 
@@ -83,7 +94,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A list of requirements on the records of one canonical table, and which records they bind."""
+    """A list of requirements on the records of one canonical table, and which records they bind.
+
+    `joins` names, per other table, the column that holds the key of the record its rows belong to.
+    """
 
     id: str
     title: str
@@ -101,6 +115,9 @@ class Profile:
     same_as: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     outside: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
+    key: str = ""
+    joins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    extends: str = ""
 
     def category(self, name: str) -> str:
         """Return the category of the profile that `name` belongs to.
@@ -125,132 +142,3 @@ def tier_of(name: str) -> str:
     if name not in TIERS:
         raise UsageError(f"no tier '{name}'{did_you_mean(name, TIERS)}; known: {', '.join(TIERS)}")
     return name
-
-
-@cache
-def load(profile_id: str) -> Profile:
-    """Return the profile of that id, every column of it checked against specs/tables.
-
-    Raises: UsageError for an unknown id, SpecError naming the file, the requirement and what is wrong.
-    """
-    return build(spec.facts("profiles", profile_id), f"specs/profiles/{profile_id}.toml", profile_id)
-
-
-def build(facts: Facts, where: str, profile_id: str) -> Profile:
-    """Return the profile that frozen facts describe; `where` names them in messages.
-
-    Raises: SpecError naming the requirement and what is wrong.
-    """
-    if facts["id"] != profile_id:
-        raise SpecError(f"{where}: id is '{facts['id']}', expected '{profile_id}'")
-    _known_table(facts["table"], where)
-    scope = facts.get("scope", {})
-    profile = Profile(
-        id=facts["id"],
-        title=facts["title"],
-        version=facts["version"],
-        source=facts["source"],
-        licence=facts["licence"],
-        table=facts["table"],
-        presence=facts["presence"],
-        categories=facts["categories"],
-        requirements=_requirements(facts, where),
-        note=facts.get("note", ""),
-        as_of=_date(facts, "as_of", where),
-        category_column=scope.get("category_column", ""),
-        granularity_column=scope.get("granularity_column", ""),
-        same_as=scope.get("same_as", MappingProxyType({})),
-        outside=scope.get("outside", ()),
-        limits=tuple(Limit(**limit) for limit in scope.get("limit", ())),
-    )
-    _check_scope(profile, where)
-    return profile
-
-
-def parse_path(text: str, where: str) -> ColumnPath:
-    """Return the column path written as `table.column` or `table.column[column=value,...]`.
-
-    Raises: SpecError for a path that is malformed or names what specs/tables does not have.
-    """
-    match = _PATH.fullmatch(text)
-    if match is None:
-        raise SpecError(f"{where}: '{text}' is no column path, expected table.column or table.column[column=value]")
-    table, column, filters = match.groups()
-    _known_table(table, where)
-    wanted = []
-    for pair in filters.split(",") if filters else ():
-        name, equals, value = pair.partition("=")
-        if not equals or not value:
-            raise SpecError(f"{where}: '{text}' filters by '{pair}', expected column=value")
-        wanted.append((name, value))
-    try:
-        spec.table(table).column(column)
-        for name, value in wanted:
-            facts = spec.table(table).column(name)
-            if facts.type != "string" or (facts.enum and value not in facts.enum):
-                raise SpecError(f"{table}.{name} is never '{value}'{did_you_mean(value, facts.enum)}")
-    except SpecError as error:
-        raise SpecError(f"{where}: {error}") from error
-    return ColumnPath(table, column, tuple(wanted))
-
-
-def _requirements(facts: Facts, where: str) -> tuple[Requirement, ...]:
-    found: dict[str, Requirement] = {}
-    for row in facts["requirement"]:
-        place = f"{where}: {row['id']}"
-        if row["id"] in found:
-            raise SpecError(f"{place}: the id is used twice")
-        needs = tuple(tuple(parse_path(part.strip(), place) for part in entry.split("|")) for entry in row["columns"])
-        for path in (path for need in needs for path in need):
-            if facts["table"] not in (path.table, spec.table(path.table).parent):
-                raise SpecError(f"{place}: '{path}' is neither in table {facts['table']} nor in a child of it")
-        if row.get("any", False):
-            needs = (tuple(path for need in needs for path in need),)
-        expected = set(facts["categories"]) or {ALL}
-        if set(row["status"]) != expected:
-            raise SpecError(f"{place}: status names {sorted(row['status'])}, expected {sorted(expected)}")
-        found[row["id"]] = Requirement(
-            id=row["id"],
-            name=row["name"],
-            section=row["section"],
-            needs=needs,
-            columns=row["columns"],
-            any=row.get("any", False),
-            basis=row["basis"],
-            tier=row["tier"],
-            level=row["level"],
-            supplier=row["supplier"],
-            strength=row["status"],
-            action=row["action"],
-            due=_date(row, "from", place),
-            condition=row.get("condition", ""),
-            note=row.get("note", ""),
-            verified=row.get("verified", facts.get("verified", False)),
-        )
-    return tuple(found.values())
-
-
-def _check_scope(profile: Profile, where: str) -> None:
-    named = {*profile.same_as.values(), *(limit.category for limit in profile.limits)}
-    for name in sorted(named - set(profile.categories)):
-        raise SpecError(f"{where}: scope names category '{name}', expected one of {', '.join(profile.categories)}")
-    columns = [profile.category_column, profile.granularity_column, *(name for limit in profile.limits for name in limit.product)]
-    for column in filter(None, columns):
-        parse_path(f"{profile.table}.{column}", f"{where}: scope")
-    if profile.categories and not profile.category_column:
-        raise SpecError(f"{where}: categories are named, but no scope.category_column tells them apart")
-
-
-def _known_table(name: str, where: str) -> None:
-    if name not in spec.tables():
-        raise SpecError(f"{where}: no table '{name}'{did_you_mean(name, spec.tables())}")
-
-
-def _date(facts: Facts, key: str, where: str) -> date | None:
-    text = facts.get(key)
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise SpecError(f"{where}: {key} is '{text}', expected a calendar date") from error

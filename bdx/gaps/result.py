@@ -15,10 +15,10 @@ STATUSES = ("invalid", "missing", "derivable", "withheld", "present", "not appli
 STRENGTHS = ("mandatory", "conditional", "optional", "pending", "not_filled")
 """How firmly a requirement binds, strongest first."""
 
-REASONS = ("pending", "not filled", "not yet", "outside", "category unknown", "other level")
+REASONS = ("pending", "not filled", "not yet", "outside", "category unknown", "other level", "condition not met", "condition unknown")
 """Why a requirement is not applicable: no act yet, never to be filled, not in force on the day asked for, a record the profile
 does not bind, a record whose category is unknown where the answer depends on it, a record of a model or batch where the data
-point belongs to the single item."""
+point belongs to the single item, a record that does not meet the condition, a record that lacks what the condition compares."""
 
 
 def worst(statuses: Iterable[str]) -> str:
