@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bdx.canon import Finding, Loss
     from bdx.errors import BdxError
     from bdx.pipeline import read
-    from bdx.pipeline.checking import find_gaps, validate
+    from bdx.pipeline.checking import validate
     from bdx.pipeline.comparing import diff
     from bdx.pipeline.converting import convert
     from bdx.pipeline.viewing import inspect
@@ -31,7 +31,7 @@ _HOMES = {
     "Loss": ("bdx.canon", "Loss"),
     "convert": ("bdx.pipeline.converting", "convert"),
     "diff": ("bdx.pipeline.comparing", "diff"),
-    "find_gaps": ("bdx.pipeline.checking", "find_gaps"),
+    "find_gaps": ("bdx.pipeline.gap_run", "find_gaps"),
     "inspect": ("bdx.pipeline.viewing", "inspect"),
     "read": ("bdx.pipeline", "read"),
     "validate": ("bdx.pipeline.checking", "validate"),

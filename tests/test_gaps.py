@@ -22,6 +22,7 @@ from bdx.errors import SpecError, UsageError
 from bdx.gaps import Analysis, GapResult, load
 from bdx.gaps.loading import build
 from bdx.gaps.result import REASONS, STATUSES
+from bdx.pipeline.gap_run import GapRun
 from bdx.report import gaps_json, gaps_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,6 +55,10 @@ def analyse(profile: str, chunks: list[Chunk], options: dict[str, Any] | None = 
     for chunk in chunks:
         analysis.watch(chunk)
     return analysis.finish(log or Log())
+
+
+def lone(result: GapResult) -> GapRun:
+    return GapRun(("data",), (result,))
 
 
 def one_by_one(chunk: Chunk) -> list[Chunk]:
@@ -94,12 +99,12 @@ def test_case(path: Path) -> None:
 def test_reports(path: Path) -> None:
     case = json.loads(path.read_text("utf-8"))
     result = analyse(path.parent.name, [chunk_of(tables) for tables in case["chunks"]], case.get("options"))
-    document = json.loads(gaps_json.render(result))
+    document = json.loads(gaps_json.render(lone(result)))
     jsonschema_rs.validator_for(spec.schema("bdx-gaps")).validate(document)
     assert document["schema"] == "bdx-gaps/1"
     assert {row["id"]: row["status"] for row in document["requirements"]}.items() >= case["statuses"].items()
     assert document["has_gaps"] is case["has_gaps"]
-    text = gaps_text.render(result)
+    text = gaps_text.render(lone(result))
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 100
     assert text.endswith("\n")
@@ -107,7 +112,7 @@ def test_reports(path: Path) -> None:
     assert {name for row in document["requirements"] if row["gap"] for name in [row["id"]]} == {
         line.split()[0] for line in told.splitlines()[1:] if line[:3].strip() and not line.startswith(" " * 3)
     }
-    plain = gaps_text.render(result, color=True)
+    plain = gaps_text.render(lone(result), color=True)
     assert "\x1b[" in plain
     assert "".join(part.partition("m")[2] if number else part for number, part in enumerate(plain.split("\x1b["))) == text
 

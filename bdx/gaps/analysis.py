@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from bdx.gaps.loading import load
 from bdx.gaps.presence import Presence
 from bdx.gaps.profile import NOT_DUE, TIERS, Profile, Requirement, tier_of
 from bdx.gaps.result import GapResult, Outcome, strongest, worst
+from bdx.gaps.supplied import Supplied
 from bdx.gaps.tally import Place, Tally, closure, derivations, place
 
 
@@ -40,9 +42,11 @@ class Analysis:
         self._gathered = Gathered(self.profile) if Gathered.needed(self.profile) else None
         self._inputs = {place(text) for row in derivations() for text in row["from"]}
         self._seen: set[Place] = set()
+        self._supplied = Supplied(pair for pair in self._inputs if pair[0] != self.profile.table)
 
     def watch(self, chunk: Chunk) -> None:
         """Count what one chunk supplies."""
+        self._supplied.watch(chunk)
         for table, batch in chunk.items():
             for number, name in enumerate(batch.schema.names):
                 key = (table, name)
@@ -67,14 +71,17 @@ class Analysis:
         verdict = weigh(requirement.when, rows)
         return np.where(verdict == MET, codes, len(self._groups) + verdict - UNMET)
 
-    def finish(self, log: Log) -> GapResult:
-        """Return the outcome of every requirement; errors that `log` holds about a column make its values invalid."""
+    def finish(self, log: Log, names: Mapping[str, str] = MappingProxyType({})) -> GapResult:
+        """Return the outcome of every requirement; errors that `log` holds about a column make its values invalid.
+
+        `names` are the sources by id, for hints that say where columns are empty.
+        """
         if self._gathered is not None:
             for chunk in self._gathered.chunks():
                 self._count(chunk)
         seen = closure(self._seen)
         faults = Faults(log)
-        outcomes = tuple(self._outcome(tally, seen, faults) for tally in self._tallies)
+        outcomes = tuple(self._outcome(tally, seen, faults, names) for tally in self._tallies)
         return GapResult(
             profile=self.profile,
             category=self.category,
@@ -87,7 +94,7 @@ class Analysis:
             notes=tuple(self._notes(outcomes)),
         )
 
-    def _outcome(self, tally: Tally, seen: set[Place], faults: Faults) -> Outcome:
+    def _outcome(self, tally: Tally, seen: set[Place], faults: Faults, names: Mapping[str, str]) -> Outcome:
         requirement = tally.requirement
         read = bool(self._groups.counts.any())
         counts = tally.counts(self._seen, None if read else self._groups.default)
@@ -130,6 +137,7 @@ class Analysis:
             lacking={" | ".join(map(str, requirement.needs[bit])): lacking[bit] for bit in sorted(lacking)} if read else {},
             derivations=tuple(methods),
             faults=codes,
+            hints=tuple(self._supplied.empty(tally.inputs, names)) if total.get("missing") else (),
         )
 
     def _withheld(self, requirement: Requirement) -> bool:

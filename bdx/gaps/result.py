@@ -45,6 +45,8 @@ class Outcome:
     lacking: Mapping[str, int] = field(default_factory=dict)
     derivations: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    """Columns that the missing values could be derived from and that are empty, with their source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,11 @@ class Tally:
                 self._bits += bool(own)
         return ways
 
+    @property
+    def inputs(self) -> tuple[Place, ...]:
+        """Columns of other tables that its own can be derived from."""
+        return tuple(dict.fromkeys(pair for options in self._options for option in options for pair in sorted(option.inputs)))
+
     def add(self, rows: Presence, groups: Codes) -> None:
         """Count the records of one batch."""
         met_by = rows.has_column if self._by_column else rows.has_value

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
-from typing import Any
 
-from bdx import canon, gaps, mapping
+from bdx import mapping
 from bdx.canon import Chunk, Document, Finding, Log
 from bdx.errors import BdxError, MappingError, SourceError, UsageError
 from bdx.pipeline import baseline
 from bdx.pipeline.expecting import Expectations
 from bdx.pipeline.given_schema import GivenSchema
-from bdx.pipeline.joining import Gathered, gather, join
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.pipeline.rejecting import Rejects
 from bdx.pipeline.result import SourceSummary, ValidationResult, worst_first
@@ -173,48 +170,3 @@ def _place(error: SourceError | MappingError) -> str:
 
 def _without_path(message: str, uri: str) -> str:
     return message.removeprefix(uri).removeprefix(": ")
-
-
-def find_gaps(
-    sources: Sequence[str | Path],
-    profile: str,
-    *,
-    category: str | None = None,
-    as_of: date | None = None,
-    tier: str | None = None,
-    from_format: str | None = None,
-    assume_tz: str | None = None,
-    battery: str = "",
-) -> Any:
-    """Return per requirement of a profile what the sources supply: present, derivable, invalid, missing, withheld, not applicable.
-
-    Several sources are merged first, as `convert` does. Raises: UsageError, SourceError; SourceError where no record was read.
-    """
-    analysis = gaps.Analysis(profile, category=category, as_of=as_of, tier=tier)
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
-    log = Log()
-    opened = [open_source(str(uri), number, options) for number, uri in enumerate(sources, 1)]
-    if not opened:
-        raise UsageError("no source given")
-    checker = Checker(log, opened[0].uri)
-    for chunk in _merged(opened, options, log, battery):
-        analysis.watch(chunk)
-        checker.watch(chunk)
-    checker.finish()
-    for item in opened:
-        log.merge(item.log, item.uri)
-    return analysis.finish(log)
-
-
-def _merged(opened: Sequence[Opened], options: ReadOptions, log: Log, battery: str) -> Iterator[Chunk]:
-    if len(opened) == 1 and opened[0].format.world in ("passport", "canonical"):
-        yield from chunks(opened[0], options)
-        return
-    gathered: list[Gathered] = []
-    for item in opened:
-        yield from gather(item, options, gathered)
-    if len(opened) == 1:
-        # One cycler or factory file alone: what it could supply is derivable, not present.
-        yield {"battery": canon.from_rows("battery", [{"battery_key": f"{opened[0].id}:1"}])}
-        return
-    yield join(gathered, log, battery)

@@ -1,19 +1,47 @@
-"""What `bdx gaps -O json` prints: schema bdx-gaps/1, checked by specs/schemas/bdx-gaps.json."""
+"""What `bdx gaps -O json` and `-O jsonl` print: schema bdx-gaps/1, checked by specs/schemas/bdx-gaps.json."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from bdx.gaps.result import GapResult, Outcome
+from bdx.pipeline.gap_run import SCHEMA, SET, GapRun
 
-SCHEMA = "bdx-gaps/1"
+
+def render(run: GapRun) -> str:
+    """Return a run as JSON: one document for one profile, a set of them for several; the same run gives the same bytes."""
+    more = {"baseline": run.baseline, "changes": [asdict(change) for change in run.changes]} if run.baseline else {}
+    if len(run.results) == 1:
+        document: dict[str, Any] = {**_document(run.results[0]), **more}
+    else:
+        document = {
+            "schema": SET,
+            "has_gaps": run.has_gaps,
+            "results": [_document(result) for result in run.results],
+            "contradictions": [{**asdict(found), "text": found.text} for found in run.contradictions],
+            **more,
+        }
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
-def render(result: GapResult) -> str:
-    """Return the result as JSON; the same result gives the same bytes."""
+def lines(run: GapRun) -> str:
+    """Return a run as JSON lines: one requirement of one profile per line, after those what contradicts and what changed."""
+    rows: list[Mapping[str, Any]] = [
+        {"type": "requirement", "profile": result.profile.id, **_requirement(outcome)}
+        for result in run.results
+        for outcome in result.outcomes
+    ]
+    rows += [{"type": "contradiction", **asdict(found), "text": found.text} for found in run.contradictions]
+    rows += [{"type": "change", **asdict(change)} for change in run.changes]
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _document(result: GapResult) -> dict[str, Any]:
     profile = result.profile
-    document = {
+    return {
         "schema": SCHEMA,
         "profile": {
             "id": profile.id,
@@ -29,7 +57,6 @@ def render(result: GapResult) -> str:
         "requirements": [_requirement(outcome) for outcome in result.outcomes],
         "summary": result.summary,
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
 def _requirement(outcome: Outcome) -> dict[str, Any]:
@@ -59,4 +86,5 @@ def _requirement(outcome: Outcome) -> dict[str, Any]:
         "reasons": dict(outcome.reasons),
         "derivations": list(outcome.derivations),
         "faults": list(outcome.faults),
+        "hints": list(outcome.hints),
     }

@@ -6,15 +6,50 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from bdx.gaps.result import STATUSES, GapResult, Outcome
+from bdx.pipeline.gap_run import GapRun
 
 WIDTH = 100
 _COLOURS = {"invalid": "31", "missing": "31", "derivable": "33", "withheld": "36", "present": "32"}
 _INITIALS = ("bms", "lca", "mes")
-_COLUMNS = ("present", "derivable", "missing", "invalid", "withheld", "not applicable")
+COLUMNS = ("present", "derivable", "missing", "invalid", "withheld", "not applicable")
 
 
-def render(result: GapResult, color: bool = False) -> str:
-    """Return the result as a page of text, 100 columns wide, with ANSI colours only if asked."""
+def render(run: GapRun, color: bool = False) -> str:
+    """Return a run as a page of text, 100 columns wide, with ANSI colours only if asked: each profile, contradictions, what changed."""
+    pages = [_page(result, color) for result in run.results]
+    if found := "\n".join(_contradictions(run, color)):
+        pages.append(found + "\n")
+    if run.baseline:
+        pages.append("\n".join(_changes(run, color)) + "\n")
+    return "\n".join(pages)
+
+
+def coverage(result: GapResult) -> list[tuple[str, list[int]]]:
+    """Return requirements per section and status, in the order of `COLUMNS`; the last row is all of them."""
+    sections = dict.fromkeys(outcome.requirement.section for outcome in result.outcomes)
+    found = []
+    for section in (*sections, ""):
+        statuses = [outcome.status for outcome in result.outcomes if section in ("", outcome.requirement.section)]
+        found.append((section or "all", [statuses.count(status) for status in COLUMNS]))
+    return found
+
+
+def _contradictions(run: GapRun, color: bool) -> Iterator[str]:
+    if run.contradictions:
+        yield _paint(f"The profiles contradict one another in {_count(len(run.contradictions), 'place')}", "1", color)
+    for found in run.contradictions:
+        yield from _wrap("  ", found.text)
+
+
+def _changes(run: GapRun, color: bool) -> Iterator[str]:
+    yield _paint(f"Since {run.baseline}: " + (_count(len(run.changes), "change") if run.changes else "nothing changed"), "1", color)
+    for change in run.changes:
+        passed = " -> ".join(filter(None, (change.before, change.after)))
+        code = "31" if change.kind in ("opened", "worse", "new") else "32"
+        yield f"  {_paint(change.kind.ljust(7), code, color)} {change.id:<7} {change.name}: {passed}"
+
+
+def _page(result: GapResult, color: bool) -> str:
     blocks = [_header(result, color), _coverage(result, color)]
     blocks += [_gaps(result, color), _derivable(result, color), _lesser(result, color), _rest(result)]
     return "\n\n".join("\n".join(block) for block in (list(block) for block in blocks) if block) + f"\n\n{_last(result, color)}\n"
@@ -41,7 +76,7 @@ def _header(result: GapResult, color: bool) -> Iterator[str]:
     if any(outcome.requirement.due for outcome in result.outcomes):
         yield f"  as of     {result.as_of or 'no day given: every requirement counts as in force'}"
     if result.tier:
-        yield f"  viewer    {_words(result.tier)}"
+        yield f"  viewer    {words(result.tier)}"
     weighed = "" if result.assessed == result.records else f", {result.assessed:,} of them weighed"
     yield f"  records   {result.records:,}{weighed}"
     for note in (*result.notes, *filter(None, [profile.note])):
@@ -49,17 +84,15 @@ def _header(result: GapResult, color: bool) -> Iterator[str]:
 
 
 def _coverage(result: GapResult, color: bool) -> Iterator[str]:
-    sections = dict.fromkeys(outcome.requirement.section for outcome in result.outcomes)
-    width = max(len("requirements"), *map(len, sections)) + 2
-    heads = [status.replace("not applicable", "n/a") for status in _COLUMNS]
+    found = coverage(result)
+    width = max(len("requirements"), *(len(section) for section, _ in found)) + 2
+    heads = [status.replace("not applicable", "n/a") for status in COLUMNS]
     yield _paint("requirements".ljust(width) + "".join(head.rjust(11) for head in heads), "1", color)
-    for section in (*sections, ""):
-        found = [outcome.status for outcome in result.outcomes if section in ("", outcome.requirement.section)]
-        cells = []
-        for status in _COLUMNS:
-            count = found.count(status)
-            cells.append(_paint(f"{count or '.':>11}", _COLOURS.get(status, "") if count else "2", color))
-        yield (section or "all").ljust(width) + "".join(cells)
+    for section, counts in found:
+        cells = zip(COLUMNS, counts, strict=True)
+        yield section.ljust(width) + "".join(
+            _paint(f"{n or '.':>11}", _COLOURS.get(status, "") if n else "2", color) for status, n in cells
+        )
 
 
 def _gaps(result: GapResult, color: bool) -> Iterator[str]:
@@ -72,13 +105,15 @@ def _gaps(result: GapResult, color: bool) -> Iterator[str]:
         wanted = outcome.requirement
         due = f"; from {wanted.due}" if wanted.due else ""
         yield from _title(outcome, color)
-        yield from _wrap(" " * 10, f"{wanted.basis}; {_words(wanted.tier)}{due}; can come from {_list(map(_words, wanted.supplier))}")
+        yield from _wrap(" " * 10, f"{wanted.basis}; {words(wanted.tier)}{due}; can come from {_list(map(words, wanted.supplier))}")
         if outcome.faults:
             yield from _wrap(" " * 10, f"faults {_list(outcome.faults)} were found in {_list(_tables(outcome))}")
         lacking = outcome.lacking or ([] if outcome.faults else [" | ".join(map(str, need)) for need in wanted.needs])
         for need in lacking:
             yield from _wrap(" " * 10 + "lacks ", need.replace(" | ", " or "))
         yield from _wrap(" " * 10 + "-> ", wanted.action)
+        for hint in outcome.hints:
+            yield from _wrap(" " * 10 + "-> ", hint)
         if wanted.note:
             first = told.setdefault(wanted.note, wanted.id)
             yield from _wrap(" " * 10, wanted.note if first == wanted.id else f"Note: as {first}.")
@@ -110,7 +145,7 @@ def _lesser(result: GapResult, color: bool) -> Iterator[str]:
 def _rest(result: GapResult) -> Iterator[str]:
     withheld = [outcome.requirement.id for outcome in result.outcomes if outcome.status == "withheld"]
     if withheld and result.tier:
-        yield from _wrap("Withheld from ", f"{_words(result.tier)}: {_ids(withheld)}")
+        yield from _wrap("Withheld from ", f"{words(result.tier)}: {_ids(withheld)}")
     reasons: dict[str, list[str]] = {}
     for outcome in result.outcomes:
         if outcome.status == "not applicable":
@@ -129,21 +164,27 @@ def _last(result: GapResult, color: bool) -> str:
 
 def _title(outcome: Outcome, color: bool) -> Iterator[str]:
     """Yield the line that names a requirement, with its records at the right."""
+    said = told(outcome)
+    name = f"  {outcome.requirement.id:<7} {outcome.requirement.name}"
+    space = max(2, WIDTH - len(name) - len(said))
+    yield name + " " * space + _paint(said, _COLOURS.get(outcome.status, ""), color)
+
+
+def told(outcome: Outcome) -> str:
+    """Return how a requirement stands: its status, or of many records how many are short of it."""
     counts = {status: outcome.records.get(status, 0) for status in STATUSES[:3]}
     weighed = sum(count for status, count in outcome.records.items() if status not in ("not applicable", "withheld"))
-    told = outcome.status
-    if weighed > 1:
-        told = ", ".join(f"{status} {count:,}" for status, count in counts.items() if count) + f" of {weighed:,}"
-    name = f"  {outcome.requirement.id:<7} {outcome.requirement.name}"
-    space = max(2, WIDTH - len(name) - len(told))
-    yield name + " " * space + _paint(told, _COLOURS.get(outcome.status, ""), color)
+    if weighed <= 1:
+        return outcome.status
+    return ", ".join(f"{status} {count:,}" for status, count in counts.items() if count) + f" of {weighed:,}"
 
 
 def _tables(outcome: Outcome) -> list[str]:
     return list(dict.fromkeys(f"{path.table}.{path.column}" for path in outcome.requirement.paths))
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """Return an id of a tier or supplier as people write it."""
     return name.upper() if name in _INITIALS else name.replace("_", " ")
 
 

@@ -40,14 +40,14 @@ def _suite(number: int, uri: str, source: SourceSummary | None, findings: list[F
         found.setdefault(finding.code, []).append(finding)
     outcomes = {code: _outcome(hits, run) for code, hits in sorted(found.items())}
     counts = {name: sum(outcome == name for outcome in outcomes.values()) for name in ("failure", "error", "skipped")}
-    name = _token(uri)
+    name = token(uri)
     yield (
         f'  <testsuite name={name} package={name} id="{number}" timestamp="{stamp}" hostname="localhost" time="0" '
         f'tests="{len(outcomes)}" failures="{counts["failure"]}" errors="{counts["error"]}" skipped="{counts["skipped"]}">'
     )
     yield "    <properties>"
     for key, value in _properties(source):
-        yield f"      <property name={_token(key)} value={_attribute(value)}/>"
+        yield f"      <property name={token(key)} value={attribute(value)}/>"
     yield "    </properties>"
     for code, outcome in outcomes.items():
         yield from _case(code, outcome, found[code], uri)
@@ -63,14 +63,14 @@ def _outcome(hits: list[Finding], run: Run) -> str:
 
 
 def _case(code: str, outcome: str, hits: list[Finding], uri: str) -> Iterator[str]:
-    head = f'    <testcase name={_token(f"{code} {name_of(code)}")} classname={_token(_class(uri))} time="0"'
+    head = f'    <testcase name={token(f"{code} {name_of(code)}")} classname={token(_class(uri))} time="0"'
     if not hits:
         yield f"{head}/>"
         return
     worst = max(hits, key=lambda hit: SEVERITIES.index(hit.severity))
     more = f" (and {len(hits) - 1} more)" if len(hits) > 1 else ""
     yield f"{head}>"
-    yield f'      <{outcome} type="{worst.severity}" message={_attribute(said(worst) + more)}>{escape(_text(hits))}</{outcome}>'
+    yield f'      <{outcome} type="{worst.severity}" message={attribute(said(worst) + more)}>{escape(_text(hits))}</{outcome}>'
     yield "    </testcase>"
 
 
@@ -100,10 +100,11 @@ def _class(uri: str) -> str:
     return uri.strip("./").replace(".", "_").replace("/", ".") or "stdin"
 
 
-def _token(text: str) -> str:
+def token(text: str) -> str:
     """Return an attribute value of XML Schema's type token: never empty, blanks single."""
-    return _attribute(" ".join(text.split()) or "-")
+    return attribute(" ".join(text.split()) or "-")
 
 
-def _attribute(text: str) -> str:
+def attribute(text: str) -> str:
+    """Return a quoted attribute value."""
     return quoteattr(plain(text))

@@ -88,7 +88,7 @@ def _result(finding: Finding, print_: str, number: int, places: dict[str, int], 
         "ruleId": finding.code,
         "ruleIndex": places[finding.code],
         "level": LEVELS[finding.severity],
-        "message": {"text": _text(f"{said(finding)} ({place})" if place else said(finding)) or name_of(finding.code)},
+        "message": {"text": message_text(f"{said(finding)} ({place})" if place else said(finding)) or name_of(finding.code)},
         "locations": [_location(finding, paths)],
         "partialFingerprints": {"bdxFinding/v1": f"{print_}:{number}", "primaryLocationLineHash": f"{print_}:{number}"},
         "occurrenceCount": finding.count,
@@ -96,7 +96,7 @@ def _result(finding: Finding, print_: str, number: int, places: dict[str, int], 
     }
 
 
-def _text(text: str) -> str:
+def message_text(text: str) -> str:
     """Return text in which nothing reads as a link or a placeholder of SARIF messages."""
     return _PLACEHOLDER.sub("{ ", text.replace("](", "] ("))
 
@@ -106,7 +106,7 @@ def _location(finding: Finding, paths: dict[str, int]) -> dict[str, Any]:
     region = {"startLine": line_of(finding) or 1}
     if (byte := byte_of(finding)) is not None:
         region["byteOffset"] = byte
-    physical = {"artifactLocation": _artifact(path_of(finding.source), paths), "region": region}
+    physical = {"artifactLocation": artifact(path_of(finding.source), paths), "region": region}
     logical: list[dict[str, Any]] = []
     if column := column_of(finding):
         logical.append({"name": plain(finding.column or finding.table), "fullyQualifiedName": plain(column), "kind": "member"})
@@ -117,7 +117,7 @@ def _location(finding: Finding, paths: dict[str, int]) -> dict[str, Any]:
     return {"physicalLocation": physical, **({"logicalLocations": logical} if logical else {})}
 
 
-def _artifact(path: str, paths: dict[str, int]) -> dict[str, Any]:
+def artifact(path: str, paths: dict[str, int]) -> dict[str, Any]:
     """Return where a file is: below the working folder by a relative URI, elsewhere by an absolute one."""
     place = {"index": paths[path]} if path in paths else {}
     if "://" in path:
@@ -134,7 +134,7 @@ def _artifacts(result: ValidationResult, paths: dict[str, int]) -> list[dict[str
 
 
 def _file(path: str, paths: dict[str, int], source: SourceSummary | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"location": _artifact(path, paths), "roles": ["analysisTarget"]}
+    found: dict[str, Any] = {"location": artifact(path, paths), "roles": ["analysisTarget"]}
     if source is None:
         return found
     if source.bytes is not None:
@@ -157,5 +157,5 @@ def _unread(error: BdxError) -> dict[str, Any]:
     """Return the notification on a source that could not be read."""
     found: dict[str, Any] = {"level": "error", "message": {"text": plain(str(error))}}
     if isinstance(error, SourceError) and error.path:
-        found["locations"] = [{"physicalLocation": {"artifactLocation": _artifact(path_of(error.path), {})}}]
+        found["locations"] = [{"physicalLocation": {"artifactLocation": artifact(path_of(error.path), {})}}]
     return found

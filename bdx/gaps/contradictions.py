@@ -1,0 +1,95 @@
+"""Where profiles ask for different things of one value: one profile never stands for another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+from bdx import spec
+from bdx.gaps.profile import Profile, Requirement
+
+_WORDS = {
+    "not_filled": "not to be filled",
+    "legitimate_interest": "legitimate interest",
+    "item_legitimate_interest": "legitimate interest, item",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two profiles that disagree on a column: in what, and what each says (requirement id and words)."""
+
+    columns: tuple[str, ...]
+    about: str
+    says: tuple[tuple[str, str, str], ...]
+    """Profile, requirement, what it says."""
+    source: str = ""
+
+    @property
+    def text(self) -> str:
+        """The contradiction in one sentence."""
+        sides = "; ".join(f"{profile}{f' {row}' if row else ''}: {word}" for profile, row, word in self.says)
+        return f"{' or '.join(self.columns)}: {self.about}: {sides}"
+
+
+def contradictions(profiles: Sequence[Profile], category: str | None = None) -> tuple[Contradiction, ...]:
+    """Return where some profiles disagree about the same columns, for one category or any they share."""
+    found: list[Contradiction] = []
+    for first, second in combinations(profiles, 2):
+        others: dict[frozenset[str], list[Requirement]] = {}
+        for row in second.requirements:
+            others.setdefault(_columns(row), []).append(row)
+        for row in first.requirements:
+            for other in others.get(_columns(row), ()):
+                found += _of(first, row, second, other, category)
+        found += _stated(first, second)
+    return tuple(found)
+
+
+def _columns(row: Requirement) -> frozenset[str]:
+    return frozenset(map(str, row.paths))
+
+
+def _of(first: Profile, row: Requirement, second: Profile, other: Requirement, category: str | None) -> Iterator[Contradiction]:
+    columns = tuple(map(str, row.paths))
+
+    def differ(about: str, one: str, two: str) -> Contradiction:
+        return Contradiction(columns, about, ((first.id, row.id, one), (second.id, other.id, two)))
+
+    for word in _shared(row, other, category):
+        one, two = row.strength.get(word, row.strength.get("all", "")), other.strength.get(word, other.strength.get("all", ""))
+        if {one, two} == {"mandatory", "not_filled"}:
+            yield differ(f"whether it is due ({word})" if word != "all" else "whether it is due", _word(one), _word(two))
+    if row.tier != other.tier:
+        yield differ("who may see it", _word(row.tier), _word(other.tier))
+    if row.due and other.due and row.due != other.due:
+        yield differ("from when", str(row.due), str(other.due))
+
+
+def _shared(row: Requirement, other: Requirement, category: str | None) -> list[str]:
+    if "all" in row.strength or "all" in other.strength:
+        names = {*row.strength, *other.strength} - {"all"} or {"all"}
+    else:
+        names = set(row.strength) & set(other.strength)
+    return sorted(names if category is None else names & {category, "all"})
+
+
+def _word(text: str) -> str:
+    return _WORDS.get(text, text)
+
+
+def _stated(first: Profile, second: Profile) -> Iterator[Contradiction]:
+    """Yield what specs/conflicts.toml says of the forms and meanings of values, which no table of requirements shows."""
+    for row in _facts():
+        says = row["says"]
+        if first.id in says and second.id in says:
+            sides = ((first.id, "", says[first.id]), (second.id, "", says[second.id]))
+            yield Contradiction(tuple(row["columns"]), row["about"], sides, row["source"])
+
+
+@cache
+def _facts() -> tuple[Any, ...]:
+    return spec.load(spec.root() / "conflicts.toml", "conflicts")["conflict"]  # type: ignore[no-any-return]
