@@ -21,7 +21,7 @@ WORLD = Path(__file__).resolve().parents[1] / "fixtures/world"
 PASSPORT = str(WORLD / "passport-idta.json")
 JUNIT = [Path(__file__).resolve().parent / "schemas/junit.xsd", *published.junit()]
 FORMS = ("text", "json", "jsonl", "csv", "markdown", "html", "junit", "sarif")
-PROFILES = ("--profile", "ec-guidance", "--profile", "bdf")
+PROFILES = ("--profile", "ec-guidance", "--profile", "gefeg-1.0")
 
 
 def run(*args: str) -> Result:

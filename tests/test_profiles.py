@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from making import generator
 
 from bdx import canon, spec
 from bdx.canon import Chunk, Log
 from bdx.cli import profiles
 from bdx.errors import SpecError, UsageError
 from bdx.gaps import Analysis, GapResult, load
+from bdx.pipeline.gap_run import find_gaps
 
+MODELS = generator("model_profiles")
 BASE = 'id = "ours"\ntitle = "What we ask"\nversion = "1"\n'
 OWN = BASE + 'source = "us"\nlicence = "ours"\npresence = "value"\n'
 
@@ -167,3 +170,26 @@ def test_every_profile_loads_and_names_its_sources(name: str) -> None:
     profile = load(name)
     assert profile.requirements
     assert all(row.basis and row.action and row.supplier for row in profile.requirements)
+
+
+@pytest.mark.parametrize("model", MODELS.MODELS, ids=lambda model: model.profile)
+def test_profiles_of_models_are_what_schema_and_mapping_say(model: Any) -> None:
+    made = MODELS.toml(model)
+    assert (spec.root() / f"profiles/{model.profile}.toml").read_text("utf-8") == made
+
+
+@pytest.mark.parametrize(
+    ("case", "profile"),
+    [
+        ("catenax-battery-pass/story", "catenax-battery-pass-6.1"),
+        ("battery-pass/story", "battery-pass-1.2"),
+        ("idta-02035/release-1-0-2", "idta-02035"),
+        ("untp-dpp/story", "untp-dpp"),
+        ("gefeg/story", "gefeg-1.0"),
+    ],
+)
+def test_a_document_that_follows_its_schema_has_no_gaps_against_it(case: str, profile: str) -> None:
+    source = next((spec.root().parent / "fixtures/formats" / case).glob("input.*"))
+    found = find_gaps([str(source)], profile)
+    assert [outcome.requirement.columns for outcome in found.outcomes if outcome.is_gap] == []
+    assert found.weighed
