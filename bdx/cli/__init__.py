@@ -14,12 +14,14 @@ from bdx.errors import BdxError, did_you_mean
 
 COMMANDS = {
     "convert": "carry data from any known format to another",
+    "map": "propose a mapping file for a flat factory export, or check one",
     "inspect": "show what a file is, what it holds and what looks odd",
     "doctor": "say why a file is read as it is, or why not",
     "validate": "check every record against the rules",
     "template": "write a sheet of master data to fill in, or explain its columns",
     "gaps": "name what a receiver will miss",
     "diff": "show what differs between two files of any formats",
+    "lineage": "show what an item was made of and what became of it",
     "loss": "show what one model cannot carry of another",
     "formats": "list formats, or show one",
     "schema": "list canonical tables, or show one",

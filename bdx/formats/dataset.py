@@ -1,19 +1,20 @@
-"""All canonical tables as a folder: one Parquet file per table and datapackage.json with schemas, row counts and hashes."""
+"""All canonical tables as a folder: one Parquet or CSV file per table and datapackage.json with schemas, row counts and hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from bdx import spec
+from bdx import canon, spec
 from bdx.canon import Chunk, Part
 from bdx.errors import CorruptSource, SourceError, UnsafeSource
+from bdx.formats import dataset_csv
 from bdx.formats.canonical import WriteOptions, as_parts, conform, guard
 from bdx.formats.families import arrange, wanted_batches
 from bdx.formats.parquet_table import TableWriter, batches, open_file
@@ -22,6 +23,9 @@ from bdx.formats.source import Source
 from bdx.spec import FormatSpec
 
 PROFILE = "https://datapackage.org/profiles/2.0/datapackage.json"
+
+_LONG = 1 << 20
+"""Rows of a few columns that are read at once."""
 
 FIELD_TYPES = {
     "string": "string",
@@ -56,12 +60,62 @@ def read_chunks(source: Source, _format_spec: FormatSpec) -> Iterator[Chunk]:
         table, path = _check(entry, folder, source)
         if table in files:
             raise CorruptSource(f"{DESCRIPTOR} names table {table} twice", path=source.uri)
+        if path.suffix == ".csv":
+            sizes[table] = _told_rows(entry, source)
+            files[table] = (path, entry)
+            continue
         files[table] = open_file(source, str(path))
         with guard(str(path), "Parquet"):
             sizes[table] = files[table].metadata.num_rows
         if entry.get("bdx:rows") != sizes[table]:
             raise CorruptSource(f"has {sizes[table]} rows, {DESCRIPTOR} says {entry.get('bdx:rows')}", path=str(path))
     yield from arrange(sizes, lambda table, step: _rows(files[table], table, step, source), source.uri)
+
+
+def read_columns(source: Source, wanted: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Yield (table, batch) of some columns of some tables, texts as dictionaries, columns without values left out.
+
+    The other files are neither opened nor hashed.
+    Raises: as `read_chunks`.
+    """
+    import pyarrow.parquet as pq
+
+    for entry in _resources(Path(source.uri), source):
+        if entry.get("name") not in wanted:
+            continue
+        table, path = _check(entry, Path(source.uri), source)
+        if path.suffix == ".csv":
+            yield from ((table, batch) for batch in _rows((path, entry), table, canon.BATCH_ROWS, source))
+            continue
+        texts = [name for name in wanted[table] if canon.field_of(table, name).type == pa.string()]
+        with guard(str(path), "Parquet"):
+            file = pq.ParquetFile(pa.OSFile(str(path)), page_checksum_verification=True, read_dictionary=texts)
+            names = [name for name in _filled(file) if name in wanted[table]]
+            if entry.get("bdx:rows") != file.metadata.num_rows:
+                raise CorruptSource(f"has {file.metadata.num_rows} rows, {DESCRIPTOR} says {entry.get('bdx:rows')}", path=str(path))
+            for batch in file.iter_batches(batch_size=_LONG, columns=names):
+                batch.validate(full=True)
+                yield table, pa.RecordBatch.from_arrays([_typed(batch.column(name), table, name) for name in names], names=names)
+
+
+def _typed(array: pa.Array, table: str, name: str) -> pa.Array:
+    """Return a column in the type it has in its table; texts may stay dictionaries."""
+    kind = canon.field_of(table, name).type
+    if pa.types.is_dictionary(array.type) and array.type.value_type == kind:
+        return array
+    return array if array.type == kind else array.cast(kind)
+
+
+def _filled(file: Any) -> list[str]:
+    """Return the columns of a Parquet file that may hold a value."""
+    groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+
+    def empty(group: Any, place: int) -> bool:
+        told = group.column(place).statistics
+        return told is not None and told.has_null_count and told.null_count == group.num_rows
+
+    names = [file.metadata.schema.column(place).path for place in range(file.metadata.num_columns)]
+    return [name for place, name in enumerate(names) if not groups or not all(empty(group, place) for group in groups)]
 
 
 def sniff_folder(path: str) -> bool:
@@ -90,8 +144,8 @@ def _check(entry: dict[str, Any], folder: Path, source: Source) -> tuple[str, Pa
     table, name = entry.get("name"), entry.get("path")
     if table not in spec.tables():
         raise CorruptSource(f"{DESCRIPTOR} names a resource {table!r:.60}, expected a canonical table", path=source.uri)
-    if not isinstance(name, str) or name != f"{table}.parquet":
-        raise UnsafeSource(f"{DESCRIPTOR} keeps {table} in {name!r:.80}, expected {table}.parquet beside it", path=source.uri)
+    if not isinstance(name, str) or name not in (f"{table}.parquet", f"{table}.csv"):
+        raise UnsafeSource(f"{DESCRIPTOR} keeps {table} in {name!r:.80}, expected {table}.parquet or .csv beside it", path=source.uri)
     path = folder / name
     try:
         if path.is_symlink() and folder.resolve() not in path.resolve().parents:
@@ -105,7 +159,31 @@ def _check(entry: dict[str, Any], folder: Path, source: Source) -> tuple[str, Pa
     return str(table), path
 
 
+def _told_rows(entry: dict[str, Any], source: Source) -> int:
+    """Return the number of rows that the descriptor tells of a CSV file, which does not say it itself."""
+    rows = entry.get("bdx:rows")
+    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 0:
+        raise CorruptSource(f"{DESCRIPTOR} says {rows!r:.40} where the number of rows is expected", path=source.uri)
+    return rows
+
+
+def _csv_rows(path: Path, entry: dict[str, Any], table: str, step: int, source: Source) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a CSV file; raises CorruptSource where there are more or fewer than its descriptor says."""
+    schema = entry.get("schema")
+    fields = schema.get("fields") if isinstance(schema, dict) else None
+    met = 0
+    for batch in dataset_csv.rows(path, table, step, fields if isinstance(fields, list) else [], source):
+        met += batch.num_rows
+        yield batch
+    if met != entry["bdx:rows"]:
+        raise CorruptSource(f"has {met} rows, {DESCRIPTOR} says {entry['bdx:rows']}", path=str(path))
+
+
 def _rows(file: Any, table: str, step: int, source: Source) -> Iterator[pa.RecordBatch]:
+    if isinstance(file, tuple):
+        held, entry = file
+        yield from _csv_rows(held, entry, table, step, source)
+        return
     path = f"{source.uri}/{table}.parquet"
     empty = True
     for batch in batches(file, path, step):
@@ -131,17 +209,29 @@ def write_chunks(chunks: Iterable[Chunk], sink: Path, _format_spec: FormatSpec, 
             writers[table].write(batch)
         for writer in writers.values():
             writer.finish()
-    resources = [_resource(sink / f"{table}.parquet", table, writer) for table, writer in writers.items()]
+    _describe(sink, [_resource(sink / f"{table}.parquet", table, writer.schema, writer.rows) for table, writer in writers.items()])
+
+
+def write_csv(chunks: Iterable[Chunk], sink: Path, options: WriteOptions) -> None:
+    """Write every table of every chunk into the fresh folder `sink` as CSV.
+
+    Raises: SinkError where there is nothing to write or a time cannot be told in text.
+    """
+    written = dataset_csv.write_tables(chunks, sink, options)
+    _describe(sink, [_resource(sink / f"{table}.csv", table, schema, rows) for table, (schema, rows) in written.items()])
+
+
+def _describe(sink: Path, resources: list[dict[str, Any]]) -> None:
     descriptor = {"$schema": PROFILE, "name": "bdx-dataset", "resources": resources}
     (sink / DESCRIPTOR).write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 
-def _resource(path: Path, table: str, writer: TableWriter) -> dict[str, Any]:
+def _resource(path: Path, table: str, held: pa.Schema, rows: int) -> dict[str, Any]:
     facts = spec.table(table)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    schema: dict[str, Any] = {"fields": [_field(field, table) for field in writer.schema]}
-    if facts.key and all(name in writer.schema.names for name in facts.key):
+    schema: dict[str, Any] = {"fields": [_field(field, table) for field in held]}
+    if facts.key and all(name in held.names for name in facts.key):
         schema["primaryKey"] = list(facts.key)
     return {
         "name": table,
@@ -149,11 +239,11 @@ def _resource(path: Path, table: str, writer: TableWriter) -> dict[str, Any]:
         "description": facts.meaning,
         "type": "table",
         "path": path.name,
-        "format": "parquet",
-        "mediatype": "application/vnd.apache.parquet",
+        "format": path.suffix[1:],
+        "mediatype": dataset_csv.MEDIA_TYPE if path.suffix == ".csv" else "application/vnd.apache.parquet",
         "bytes": path.stat().st_size,
         "hash": f"sha256:{digest}",
-        "bdx:rows": writer.rows,
+        "bdx:rows": rows,
         "schema": schema,
     }
 

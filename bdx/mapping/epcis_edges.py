@@ -17,7 +17,10 @@ class Edges:
         self._items = items
 
     def transformations(self, edges: list[Row]) -> Iterator[Row]:
-        """Yield transformations: outputs that were made of the same inputs go together."""
+        """Yield transformations: outputs that were made of the same inputs go together, save where it is sure which went into which.
+
+        An event of several inputs and several outputs does not say that.
+        """
         inputs: dict[str, dict[str, Row]] = {}
         for edge in edges:
             inputs.setdefault(edge["output_item_id"], {})[edge["input_item_id"]] = edge
@@ -25,7 +28,8 @@ class Edges:
                 self.maker.lose(f"the relation '{edge['relation']}' of edges, told as transformed", "EPCIS has one word for all of them")
         groups: dict[tuple[str, ...], list[str]] = {}
         for output, used in inputs.items():
-            groups.setdefault(tuple(sorted(used)), []).append(output)
+            guessed = len(used) == 1 or all(edge["is_estimated"] for edge in used.values())
+            groups.setdefault((*sorted(used), *(() if guessed else ("", output))), []).append(output)
         for outputs in groups.values():
             told = inputs[outputs[0]]
             things = [self._amount(edge, len(outputs), inputs, outputs) for edge in told.values()]
