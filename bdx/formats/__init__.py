@@ -31,6 +31,9 @@ __all__ = ["Candidate", "FormatSpec", "Source", "candidates", "detect", "engine"
 NEAR = 0.5
 """From this score on a format that does not fit is worth naming."""
 
+NEXT_MEMBERS = 8
+"""So many JSON files of a folder may tell its format."""
+
 
 @dataclass(slots=True)
 class Candidate:
@@ -69,7 +72,7 @@ def for_suffix(path: str) -> FormatSpec | None:
     lowered = path.lower()
     best: tuple[int, FormatSpec] | None = None
     for item in spec.formats():
-        for extension in item.extensions if item.writes else ():
+        for extension in item.raw.get("written", item.extensions) if item.writes else ():
             if lowered.endswith("." + extension) and (best is None or len(extension) > best[0]):
                 best = (len(extension), item)
     return best[1] if best else None
@@ -101,12 +104,30 @@ def detect(source: Source) -> FormatSpec:
 
 
 def _by_members(source: Source) -> FormatSpec | None:
-    """Return the document format of the first JSON file in a folder or ZIP, None where there is none of a format known."""
+    """Return the format of the first JSON file in a folder or ZIP that reads many files; None where there is none of a format known.
+
+    Raises: UnknownFormat where the first JSON file is of no known format, and none of the next is of one that reads whole folders.
+    """
     first = document_members.first(source)
     if first is None:
         return None
-    found = detect(first)
-    return found if found.engine == "document" else None
+    try:
+        found = detect(first)
+    except SourceError:
+        inside = next((item for item in _next_members(source) if item.raw.get("folder")), None)
+        if inside is None:
+            raise
+        return inside
+    return found if found.engine == "document" or found.raw.get("folder") else None
+
+
+def _next_members(source: Source) -> Iterator[FormatSpec]:
+    """Yield the formats of the JSON files after the first, a few of them, where they are known."""
+    for member in (document_members.members(source, tell=False) or [])[1:NEXT_MEMBERS]:
+        try:
+            yield detect(member.open())
+        except SourceError:
+            continue
 
 
 def _fitting(source: Source) -> list[FormatSpec]:

@@ -50,6 +50,20 @@ def members(source: Source, *, tell: bool = True) -> list[Member] | None:
 
     Files that are no JSON by their names are a loss, hidden ones are not looked at. Raises: SourceError where there is no JSON file.
     """
+    shown = everything(source)
+    if shown is None:
+        return None
+    wanted = [member for member in shown if is_json(member.name)]
+    if not wanted:
+        raise SourceError("holds no JSON file", path=source.uri)
+    if tell and len(wanted) < len(shown):
+        first = min(member.name for member in shown if not is_json(member.name))
+        source.log.lose(source.uri, "other files", f"only JSON files are read; {first} is none by its name", len(shown) - len(wanted))
+    return wanted
+
+
+def everything(source: Source) -> list[Member] | None:
+    """Return the files of a folder or of a ZIP, hidden ones aside, sorted by folder and name; None for a source that is one file."""
     if source.is_directory:
         assert source.path is not None
         names = [path.relative_to(source.path).as_posix() for path in source.path.rglob("*") if path.is_file()]
@@ -58,13 +72,7 @@ def members(source: Source, *, tell: bool = True) -> list[Member] | None:
     else:
         return None
     shown = [name for name in names if not any(step.startswith((".", "__MACOSX")) for step in PurePosixPath(name).parts)]
-    wanted = [name for name in shown if is_json(name)]
-    if not wanted:
-        raise SourceError("holds no JSON file", path=source.uri)
-    if tell and len(wanted) < len(shown):
-        first = min(set(shown) - set(wanted))
-        source.log.lose(source.uri, "other files", f"only JSON files are read; {first} is none by its name", len(shown) - len(wanted))
-    return [Member(name, source) for name in sorted(wanted, key=lambda name: (name.rpartition("/")[0], name))]
+    return [Member(name, source) for name in sorted(shown, key=lambda name: (name.rpartition("/")[0], name))]
 
 
 def is_json(name: str) -> bool:

@@ -70,6 +70,7 @@ def member(raw: BinaryIO, name: str, path: str) -> BinaryIO:
         archive = zipfile.ZipFile(raw)  # closed with the stream it gives
         stream = archive.open(name)
     except (zipfile.BadZipFile, KeyError, OSError, RuntimeError, NotImplementedError) as error:
+        raw.close()
         raise CorruptSource(f"member {name} cannot be read: {error}", path=path) from error
     size = archive.getinfo(name).compress_size
     return io.BufferedReader(_Unpacked(cast(io.IOBase, stream), _Fixed(size, raw), path), 1 << 18)
