@@ -19,7 +19,7 @@ _GAPS_STYLE = """
 .bar { display: flex; height: .8rem; min-width: 6rem; border-radius: .2rem; overflow: hidden; background: var(--panel); }
 .bar span { display: block; } .bar .error { background: var(--error); } .bar .warning { background: var(--warning); }
 .bar .info { background: var(--info); } .bar .good { background: var(--good); } .bar .none { background: var(--none); opacity: .35; }
-.scroll { overflow-x: auto; overflow-wrap: normal; } .scroll th, .scroll td { white-space: nowrap; }
+.scroll { overflow-x: auto; overflow-wrap: normal; } .scroll td, .scroll th[scope=col] { white-space: nowrap; }
 .big { font-size: 2rem; font-weight: bold; margin: .3rem 0; } .big.error { color: var(--error); } .big.good { color: var(--good); }
 tr.all th, tr.all td { border-top: 2px solid var(--rule); font-weight: bold; }
 .next { font-weight: bold; } article.good { border-color: var(--good); }
@@ -79,7 +79,7 @@ def _matrix(result: GapResult) -> Iterator[str]:
     heads = "".join(f'<th scope="col" class="count">{status}</th>' for status in COLUMNS)
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Coverage by section">'
     yield "<table>\n<caption>Requirements by section and status</caption>"
-    yield f'<thead><tr><th scope="col">section</th>{heads}<th scope="col">share</th></tr></thead>\n<tbody>'
+    yield f'<thead><tr><th scope="col">section</th><th scope="col">share</th>{heads}</tr></thead>\n<tbody>'
     rows = coverage(result)
     for section, counts in rows:
         total = sum(counts) or 1
@@ -90,7 +90,7 @@ def _matrix(result: GapResult) -> Iterator[str]:
             if count
         )
         mark = ' class="all"' if (section, counts) == rows[-1] else ""
-        yield f'<tr{mark}><th scope="row">{_safe(section)}</th>{cells}<td><div class="bar" aria-hidden="true">{parts}</div></td></tr>'
+        yield f'<tr{mark}><th scope="row">{_safe(section)}</th><td><div class="bar" aria-hidden="true">{parts}</div></td>{cells}</tr>'
     yield "</tbody>\n</table>\n</div>"
 
 
