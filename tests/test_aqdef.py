@@ -89,7 +89,7 @@ def test_samples_are_read_and_come_back(path: Path, tmp_path: Path) -> None:
     if path.name in KNOWN:
         assert (*counts, found["quality_result"].column("value_num").null_count) == KNOWN[path.name]
     assert not codes(log) & {"F220", "F221", "F222", "F227", "F230", "F233"}
-    convert([str(path)], tmp_path / "back.dfq", assume_tz="Europe/Berlin")
+    convert([str(path)], tmp_path / "back.dfq", assume_tz="Europe/Berlin", personal="keep")
     back, _ = tables(tmp_path / "back.dfq", assume_tz="Europe/Berlin")
     for name in ("quality_result", "item", "process_step", "equipment"):
         assert same(found.get(name)) == same(back.get(name)), name
@@ -119,7 +119,7 @@ def test_groups_are_paths() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_is_written_comes_back(case: Path, tmp_path: Path) -> None:
     source = next(path for path in case.iterdir() if path.suffix in (".dfq", ".dfd"))
-    result = convert([str(source)], tmp_path / "back.dfq", assume_tz="Europe/Berlin")
+    result = convert([str(source)], tmp_path / "back.dfq", assume_tz="Europe/Berlin", personal="keep")
     found, _ = tables(source, assume_tz="Europe/Berlin")
     back, log = tables(tmp_path / "back.dfq", assume_tz="Europe/Berlin")
     expected = {"faults": {"K2344", "K0002", "quality_result.value_text"}, "end-of-line": {"quality_result.inspector_ref"}}

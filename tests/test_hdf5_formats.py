@@ -208,7 +208,7 @@ def test_battdat_widens_for_columns_gaps_and_long_texts_that_come_late(tmp_path:
 
 def test_battdat_keeps_facts_that_its_description_has_no_place_for(tmp_path: Path) -> None:
     before = bdx.read(fixture("cellpy/v9"))["test"].to_pylist()[0]
-    bdx.convert([fixture("cellpy/v9")], tmp_path / "a.h5", to="battdat-h5")
+    bdx.convert([fixture("cellpy/v9")], tmp_path / "a.h5", to="battdat-h5", personal="keep")
     after = bdx.read(tmp_path / "a.h5")["test"].to_pylist()[0]
     assert str(before["started_local"]) == "2025-06-15 15:05:00"
     for name in ("item_id", "channel", "operator", "software", "started_local", "active_mass_mg"):

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1] / "bdx"
 LEVELS = [
     {"errors"},
     {"spec"},
-    {"units", "names", "identifiers"},
+    {"units", "names", "identifiers", "descent"},
     {"canon"},
     {"formats", "mapping", "rules", "derive", "gaps"},
     {"pipeline"},

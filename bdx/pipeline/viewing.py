@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from bdx import spec
 from bdx.canon import Finding, Loss
+from bdx.pipeline.line_view import LineView, LineViewer
 from bdx.pipeline.passport_view import PassportView, Viewer
 from bdx.pipeline.reading import ReadOptions, chunks, open_source
 from bdx.rules import Checker
@@ -56,27 +57,33 @@ class InspectResult:
     findings: list[Finding]
     losses: list[Loss]
     passport: PassportView | None = None
+    line: LineView | None = None
 
 
 def inspect(
     source: str | Path,
     *,
     from_format: str | None = None,
+    by: str | Path = "",
     assume_tz: str | None = None,
     current_sign: str | None = None,
     keep_going: bool = False,
     battery: str = "",
 ) -> InspectResult:
-    """Return what a source is and holds; it is read once, to its end, in flat memory. `battery` names the one passport to show of many."""
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going)
+    """Return what a source is and holds; it is read once, to its end, in flat memory.
+
+    `by` is a mapping file for flat exports; `battery` names the one passport to show of many.
+    """
+    options = ReadOptions(from_format, str(by) or None, assume_tz, current_sign, keep_going=keep_going)
     opened = open_source(str(source), 1, options)
     checker = Checker(opened.log, opened.uri)
     tables: dict[str, TableView] = {}
-    viewer = Viewer(battery)
+    viewer, line = Viewer(battery), LineViewer()
     digest, length = "", None
     for chunk in chunks(opened, options):
         checker.watch(chunk)
         viewer.watch(chunk)
+        line.watch(chunk)
         for name, batch in chunk.items():
             if name == "source" and not batch.num_rows:
                 continue
@@ -87,8 +94,8 @@ def inspect(
             _look(tables.setdefault(name, TableView(name)), batch)
     checker.finish()
     ordered = {name: tables[name] for name in sorted(tables, key=_order)}
-    log, view = opened.log, viewer.finish()
-    return InspectResult(opened.uri, opened.told, opened.format.title, length, digest, ordered, log.findings, log.losses, view)
+    log, facts = opened.log, (opened.uri, opened.told, opened.format.title, length, digest)
+    return InspectResult(*facts, ordered, log.findings, log.losses, viewer.finish(), line.finish())
 
 
 def _order(name: str) -> int:

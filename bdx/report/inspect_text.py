@@ -10,8 +10,9 @@ from typing import Any
 
 from bdx import spec
 from bdx.names import shortened
+from bdx.pipeline import line_view
 from bdx.pipeline.viewing import ColumnView, InspectResult, TableView
-from bdx.report import passport_text
+from bdx.report import line_text, passport_text
 from bdx.report.words import times
 
 WIDTH = 100
@@ -26,6 +27,8 @@ def render(result: InspectResult, color: bool = False) -> str:
         lines.append("  holds no rows")
     if result.passport is not None:
         lines += ["", *passport_text.render(result.passport, color)]
+    if result.line is not None:
+        lines += ["", *line_text.render(result.line, color)]
     for view in result.tables.values():
         if result.passport is not None and "battery" in (view.name, spec.table(view.name).parent):
             continue
@@ -39,8 +42,9 @@ def render(result: InspectResult, color: bool = False) -> str:
 
 def render_json(result: InspectResult) -> str:
     """Return the result as JSON, schema bdx-inspect/1."""
-    document = {"schema": "bdx-inspect/1", **dataclasses.asdict(dataclasses.replace(result, passport=None))}
+    document = {"schema": "bdx-inspect/1", **dataclasses.asdict(dataclasses.replace(result, passport=None, line=None))}
     document["passport"] = passport_text.as_json(result.passport) if result.passport is not None else None
+    document["line"] = line_view.as_json(result.line) if result.line is not None else None
     return json.dumps(document, ensure_ascii=False, indent=2, default=_plain)
 
 

@@ -24,6 +24,11 @@ from bdx.rules import (
     footprints,
     keys,
     leaps,
+    line_balance,
+    line_folds,
+    line_minimum,
+    line_persons,
+    line_rows,
     lineage,
     links,
     lives,
@@ -74,6 +79,11 @@ _KINDS = (
     footprints,
     lives,
     copies,
+    line_persons,
+    line_rows,
+    line_folds,
+    line_minimum,
+    line_balance,
 )
 """Importing them registers their checks."""
 
