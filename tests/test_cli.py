@@ -81,10 +81,10 @@ def test_passport_crosses_and_diff_tells(passport: Path, tmp_path: Path, capsys:
 
 
 def test_pipe_from_ndax_to_hdf5(tmp_path: Path) -> None:
-    first = bdx("convert", "-", "-t", "arrow", stdin=Path(CYCLER).read_bytes())
+    first = bdx("convert", "-", "-t", "arrow", "--personal", "keep", stdin=Path(CYCLER).read_bytes())
     assert first.returncode == 0
     target = tmp_path / "x.h5"
-    second = bdx("convert", "-", "-o", str(target), stdin=first.stdout)
+    second = bdx("convert", "-", "-o", str(target), "--personal", "keep", stdin=first.stdout)
     assert second.returncode == 0, second.stderr
     assert run(["diff", CYCLER, str(target)]) == 0
 

@@ -30,6 +30,7 @@ def _listed(ctx: click.Context, _param: click.Parameter, words: tuple[str, ...])
 )
 @click.option("-t", "--to", metavar="FORMAT[@VERSION]", help="Target format; else the suffix of DEST decides.")
 @options.from_format
+@options.by_mapping
 @click.option("--table", metavar="TABLE", help="Canonical table to write where the target holds one.")
 @click.option("--strict", is_flag=True, help="Write nothing and exit 1 if anything is lost or could not be read.")
 @click.option("--force", is_flag=True, help="Replace an existing destination.")
@@ -57,6 +58,13 @@ def _listed(ctx: click.Context, _param: click.Parameter, words: tuple[str, ...])
     multiple=True,
     metavar="COLUMN=VALUE",
     help="Value for records that have none, as battery.model_id=BX36-14 or rated_capacity=14Ah. Repeatable.",
+)
+@click.option(
+    "--personal",
+    type=click.Choice(["drop", "hash", "keep"]),
+    default="drop",
+    show_default=True,
+    help="Names of persons: leave them out, write keyed pseudonyms (key in BDX_PERSONAL_KEY), or keep them.",
 )
 @click.option("--prefer", default="", metavar="SOURCE", help="Source whose values win where several disagree.")
 @click.option("--report", metavar="FILE", help="Write findings, losses, gaps and the evidence of each value as JSON to FILE.")

@@ -22,6 +22,7 @@ pa.enable_signal_handlers(enable=False)
 
 sources = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 from_format = click.option("-f", "--from", "from_format", metavar="FORMAT", help="Read the sources as this format instead of detecting it.")
+by_mapping = click.option("-m", "--mapping", "by", default="", metavar="FILE", help="Mapping file for flat exports (bdx map init).")
 assume_tz = click.option("--assume-tz", metavar="ZONE", help="Zone of times that state none, as in Europe/Berlin.")
 
 current_sign = click.option(

@@ -18,6 +18,7 @@ FORMS = ("text", "json", "jsonl", "junit", "sarif", "github", "gitlab", "markdow
 @click.command("validate", short_help="check every record against the rules")
 @options.sources
 @options.from_format
+@options.by_mapping
 @options.assume_tz
 @options.current_sign
 @options.output(*FORMS)
@@ -25,7 +26,11 @@ FORMS = ("text", "json", "jsonl", "junit", "sarif", "github", "gitlab", "markdow
 @click.option("--ignore", multiple=True, metavar="CODES", help="Not these codes or prefixes.")
 @click.option("--severity", multiple=True, metavar="CODE=LEVEL", help="Give a rule or a family another severity. Repeatable.")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Add a named set of rules and thresholds, as in nmc, lfp.")
-@click.option("--schema", metavar="FILE", help="Check JSON sources against this JSON Schema too (any draft; local references only).")
+@click.option(
+    "--schema",
+    metavar="PATH",
+    help="Check JSON sources against this JSON Schema too, or XML sources against this .xsd or folder of them (local references only).",
+)
 @click.option("--every", is_flag=True, help="Report each bad row on its own instead of one finding per rule and column.")
 @click.option("--baseline", metavar="FILE", help="Leave out the findings that FILE holds; only new ones count.")
 @click.option("--write-baseline", metavar="FILE", help="Write the findings of this run to FILE as the baseline, and exit 0.")
@@ -45,6 +50,7 @@ FORMS = ("text", "json", "jsonl", "junit", "sarif", "github", "gitlab", "markdow
 def command(
     sources: tuple[str, ...],
     from_format: str | None,
+    by: str,
     assume_tz: str | None,
     current_sign: str | None,
     form: str,
@@ -88,6 +94,7 @@ def command(
     result = validate(
         sources,
         **reading,
+        by=by,
         select=options.split(select),
         ignore=options.split(ignore),
         allow_empty=allow_empty,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,6 +14,7 @@ from bdx import canon, spec
 from bdx.canon import Chunk, Part
 from bdx.errors import BdxError
 from bdx.formats.canonical import WriteOptions, as_parts, guard, single_table, source_id_of
+from bdx.formats.dataset import write_csv
 from bdx.formats.rows_cells import EXPECTED, KEY_FROM, in_zone, lines, parse
 from bdx.formats.rows_header import Heading, choose, exact, fit, headings
 from bdx.formats.rows_notes import notes
@@ -224,11 +225,15 @@ class Columns:
         return pc.coalesce(*(known[name] for name in ("battery_key", *KEY_FROM) if name in known), made)
 
 
-def write_chunks(chunks: Iterable[Chunk], sink: BinaryIO, _format_spec: FormatSpec, options: WriteOptions) -> None:
+def write_chunks(chunks: Iterable[Chunk], sink: BinaryIO | Path, _format_spec: FormatSpec, options: WriteOptions) -> None:
     """Write one table as CSV in UTF-8; a vendor column of numbers carries its unit in the header, as in `extra_x [degC]`.
 
+    A folder becomes a data set with a CSV file for each table.
     Raises: SinkError where there is nothing to write or a time cannot be told in text.
     """
+    if isinstance(sink, Path):
+        write_csv(chunks, sink, options)
+        return
     begun = False
     for batch in single_table(chunks, options, "CSV"):
         if not begun:

@@ -32,7 +32,9 @@ class Context:
 
 
 def facts_of(format_spec: FormatSpec) -> Facts:
-    """Return the mapping facts of a format."""
+    """Return the mapping facts of a format; one that the user describes is its own."""
+    if "kind" in format_spec.raw:
+        return format_spec.raw
     return spec.facts("mappings", format_spec.mapping or format_spec.id)
 
 

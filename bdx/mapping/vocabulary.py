@@ -14,6 +14,8 @@ from bdx.spec import Facts
 _SEPARATORS = re.compile(r"[\s_\-./:]+")
 _NUMBER = re.compile(r"^(.*?)_?(\d{1,4})$")
 OTHER = "other"
+TITLES = ("title", "title_de", "title_zh")
+"""Keys of the names of a step or parameter in English, German and Chinese."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ def parameter(name: str, group: str = "") -> Parameter | None:
     return Parameter(found.code, found.unit, role or found.role, index) if found else None
 
 
+def role_words() -> tuple[str, ...]:
+    """Return the words that say what a value is, as aliases are compared."""
+    return tuple(word for word, _ in _roles())
+
+
 def _without_role(word: str) -> tuple[str, str]:
     for mark, role in _roles():
         if word.endswith("_" + mark):
@@ -135,7 +142,7 @@ def _parameters() -> dict[str, Parameter]:
 
 
 def _add(found: dict[str, Any], row: Facts, made: Any) -> None:
-    for name in dict.fromkeys(plain(word) for word in (row["code"], *row["aliases"])):
+    for name in dict.fromkeys(plain(word) for word in (row["code"], *(row[title] for title in TITLES), *row["aliases"])):
         if name in found:
             raise SpecError(f"specs/vocabulary.toml: '{name}' means two things, '{row['code']}' is one of them")
         found[name] = made

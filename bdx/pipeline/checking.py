@@ -12,7 +12,8 @@ from bdx.canon import Chunk, Document, Finding, Log
 from bdx.errors import BdxError, MappingError, SourceError, UsageError
 from bdx.pipeline import baseline
 from bdx.pipeline.expecting import Expectations
-from bdx.pipeline.given_schema import GivenSchema
+from bdx.pipeline.given_schema import given_schema
+from bdx.pipeline.mapped import by_mapping
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.pipeline.rejecting import Rejects
 from bdx.pipeline.result import SourceSummary, ValidationResult, worst_first
@@ -25,6 +26,7 @@ def validate(
     sources: Sequence[str | Path],
     *,
     from_format: str | None = None,
+    by: str | Path = "",
     assume_tz: str | None = None,
     current_sign: str | None = None,
     select: Sequence[str] = (),
@@ -37,13 +39,17 @@ def validate(
     """Check every record of every source against the rules and return the findings.
 
     `settings` holds what a project asks for beside `select` and `ignore`: severities, thresholds, expectations, a baseline.
-    `schema` names a JSON Schema that every value of the JSON sources is checked against as well.
+    `schema` names a JSON Schema that every value of the JSON sources is checked against as well, or an XML Schema (or a folder
+    of them) for the XML sources.
+    `by` is a mapping file for flat exports.
     `ended` is given the findings of each source, worst first, as soon as that is read.
     A source that cannot be read becomes finding F000 and does not stop the next one; `result.failures` keeps its error.
     Raises: UsageError for an unknown rule code, a schema that is none, or where nothing was checked and `allow_empty` is not set.
     """
     started = time.perf_counter()
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, rejects=Rejects())
+    if by:
+        by_mapping(str(by))  # A fault in it is none of the sources.
+    options = ReadOptions(from_format, str(by) or None, assume_tz, current_sign, rejects=Rejects())
     log = Log()
     summaries: list[SourceSummary] = []
     failures: list[BdxError] = []
@@ -51,7 +57,7 @@ def validate(
     wanted = settings or Settings()
     wanted = replace(wanted, select=(*wanted.select, *select), ignore=(*wanted.ignore, *ignore))
     chosen(wanted.select, wanted.ignore, wanted.enable)
-    given = GivenSchema(schema) if schema else None
+    given = given_schema(schema) if schema else None
     for number, source in enumerate(sources, 1):
         uri = str(source)
         own = Log()
@@ -60,7 +66,7 @@ def validate(
             own = opened.log
             by_schema = given.check(opened) if given else 0
             summary, looked_at = _validate_one(opened, options, wanted)
-            summary.rules = (*summary.rules, *(["D040"] if by_schema else []))
+            summary.rules = (*summary.rules, *(given.codes if given and by_schema else ()))
             summaries.append(summary)
             checked += looked_at + by_schema
             held = held or bool(by_schema) or _held(opened, summary)

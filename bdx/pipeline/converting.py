@@ -19,6 +19,7 @@ from bdx.formats.sink import INTERRUPTED, Destination
 from bdx.pipeline.apart import may_hold_tests
 from bdx.pipeline.giving import evidence_of, filled, given
 from bdx.pipeline.joining import Gathered, gather, join
+from bdx.pipeline.personal import shielded
 from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
 from bdx.pipeline.rejecting import AllRejected, Rejects, rejecting
 from bdx.pipeline.repairing import held_by_none
@@ -66,6 +67,7 @@ def convert(
     *,
     to: str | None = None,
     from_format: str | None = None,
+    by: str | Path = "",
     table: str | None = None,
     strict: bool = False,
     force: bool = False,
@@ -79,10 +81,12 @@ def convert(
     reject: str | Path = "",
     by_part: bool = False,
     give: Sequence[str] = (),
+    personal: str = "drop",
     progress: Any = None,
 ) -> ConvertResult:
     """Convert sources of any known formats to one destination and return what was done.
 
+    `by` is a mapping file that says what the columns of flat exports are.
     `to` names the target format (`id` or `id@version`), else the suffix of the destination does. Several sources
     are merged into one data set; with a passport target they become one passport per battery, joined by serial.
     Sources whose records go on where the one before ended are one test, as are all with `join_tests`. `keep_going` keeps
@@ -91,6 +95,7 @@ def convert(
     Documents that cannot be read, do not follow their schema or hold a value without meaning go to the file `reject` as they
     stood, and the rest passes. `by_part` gives each part of a document a file of its own in a folder.
     `give` are values as COLUMN=VALUE for records whose sources have none; the evidence says that they were given.
+    `personal` says what becomes of names of persons: drop, hash (keyed pseudonyms) or keep.
     `progress` is called with the number of rows of each chunk written.
     Raises: UsageError, SourceError and its kin, MappingError, SinkError; LossError where `strict` and anything is lost;
     AllRejected where nothing passed.
@@ -99,12 +104,13 @@ def convert(
     uris = [str(source) for source in sources]
     check_sources(uris, prefer)
     words, wishes = tuple(item.word for item in asked(repair)), given(give)
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign, keep_going=keep_going, repair=words)
+    options = ReadOptions(from_format, str(by) or None, assume_tz, current_sign, keep_going=keep_going, repair=words)
     log = Log()
     opened = [open_source(uri, number, options) for number, uri in enumerate(uris, 1)]
     result = ConvertResult(str(destination), target.full_id)
     shape = shape_of(str(destination), target, by_part=by_part)
     stream = filled(_chunks(opened, options, target, log, battery, prefer, Seams(forced=join_tests)), wishes, log)
+    stream = shielded(stream, personal, log, opened[0].uri if len(uris) == 1 else "merged record")
     profile = target.raw.get("profile") if target.world == "passport" else None
     analysis = gaps.Analysis(profile, category=None, as_of=None, tier=None) if profile else None
     stream = _count(stream, result, progress, analysis, mapping.supplies(target) if analysis is not None else None)
@@ -259,7 +265,7 @@ def _write(stream: Iterator[Chunk], sink: Any, target: FormatSpec, log: Log, tab
         return
     if table:
         raise UsageError(f"--table goes with canonical formats; {target.id} has a shape of its own")
-    context = mapping.Context(source=source, source_id="s1", log=log, model=target.full_id)
+    context = mapping.Context(source=source, source_id="s1", log=log, model=target.full_id, options={"folder": shape.folder})
     try:
         parts = mapping.from_canonical(stream, target, context)
         if shape.folder:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from bdx.derive.cycles import Cycles
 from bdx.errors import CorruptSource, TruncatedSource, UsageError, did_you_mean
 from bdx.formats.source import Source
 from bdx.pipeline.evening import even
+from bdx.pipeline.mapped import told
 from bdx.pipeline.rederiving import rederived
 from bdx.pipeline.rejecting import Rejects
 from bdx.pipeline.repairing import Repairs
@@ -29,18 +30,21 @@ SIGNS = {"charge-positive": "signed", "discharge-positive": "reversed"}
 class ReadOptions:
     """How sources are read.
 
-    `from_format` overrides detection, `assume_tz` gives naive times a zone, `current_sign` (charge-positive or
-    discharge-positive) says what the file does not show, `keep_going` keeps the whole records of a damaged source, `repair`
-    names what is to be repaired, in this order, `rejects` takes records that are turned away while the others pass.
+    `from_format` overrides detection, `mapping` is a mapping file for flat exports, `assume_tz` gives naive times a zone,
+    `current_sign` (charge-positive or discharge-positive) says what the file does not show, `keep_going` keeps the whole records of a
+    damaged source, `repair` names what is to be repaired, in this order, `rejects` takes records that are turned away while the others
+    pass. `run` is the memory of sources read with the same options: what one says of machines, for those after it.
     """
 
     from_format: str | None = None
+    mapping: str | None = None
     assume_tz: str | None = None
     current_sign: str | None = None
     keep_going: bool = False
     repair: tuple[str, ...] = ()
     rejects: Rejects | None = None
     stdin: BinaryIO | None = None
+    run: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -75,7 +79,7 @@ def open_source(uri: str, number: int, options: ReadOptions) -> Opened:
     source = Source(uri, log, options.stdin)
     source.source_id = f"s{number}"
     source.assume_tz = options.assume_tz or ""
-    format_spec = formats.resolve(options.from_format) if options.from_format else formats.detect(source)
+    format_spec = formats.resolve(options.from_format) if options.from_format else told(source, options.mapping)
     if options.from_format and not format_spec.raw.get("magic"):
         source.unzip()
     own = "" if format_spec.world == "canonical" else f"s{number}"
@@ -97,7 +101,7 @@ def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Docum
         source_id=opened.id,
         log=opened.log,
         model=opened.format.full_id,
-        options={"assume_tz": options.assume_tz, "current_sign": SIGNS.get(options.current_sign or "")},
+        options={"assume_tz": options.assume_tz, "current_sign": SIGNS.get(options.current_sign or ""), "run": options.run},
     )
     turned = options.rejects.of(opened.uri, opened.log) if options.rejects is not None else None
     if turned is not None:
@@ -207,13 +211,18 @@ def _canonical(opened: Opened, options: ReadOptions) -> Iterator[Chunk]:
 
 
 def read(
-    source: str | Path, *, from_format: str | None = None, assume_tz: str | None = None, current_sign: str | None = None
+    source: str | Path,
+    *,
+    from_format: str | None = None,
+    by: str | Path = "",
+    assume_tz: str | None = None,
+    current_sign: str | None = None,
 ) -> dict[str, pa.Table]:
-    """Return a whole source as canonical tables in memory, table name -> pyarrow Table.
+    """Return a whole source as canonical tables in memory, table name -> pyarrow Table; `by` is a mapping file for flat exports.
 
     Raises: SourceError and its kin where the source cannot be read.
     """
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, current_sign=current_sign)
+    options = ReadOptions(from_format=from_format, mapping=str(by) or None, assume_tz=assume_tz, current_sign=current_sign)
     opened = open_source(str(source), 1, options)
     found: dict[str, list[pa.RecordBatch]] = {}
     for chunk in chunks(opened, options):
