@@ -1,4 +1,4 @@
-"""B2MML performance messages as a stream of documents, one per segment response, in the words and order of the file."""
+"""B2MML messages as a stream of documents, one per segment response, lot, test result, equipment or event, in the words of the file."""
 
 from __future__ import annotations
 
@@ -9,52 +9,95 @@ from typing import BinaryIO
 
 from bdx.canon import Part
 from bdx.errors import CorruptSource, TruncatedSource
+from bdx.formats.b2mml_json import JsonReader
 from bdx.formats.b2mml_levels import Reader
-from bdx.formats.b2mml_names import NAMESPACE, verb_and_noun
+from bdx.formats.b2mml_names import NAMESPACE, readable, verb_and_noun
+from bdx.formats.b2mml_write import write, write_folder
+from bdx.formats.document_text import encoding, utf8
 from bdx.formats.source import Source
 from bdx.spec import Facts, FormatSpec
+
+__all__ = ["read", "sniff", "write", "write_folder"]
 
 BLOCK = 1 << 18
 _ELEMENT = re.compile(r"<(?:([\w.-]+):)?([A-Za-z_][\w.-]*)([^>]*)>?")
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _NOT_ELEMENTS = re.compile(r"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>", re.DOTALL)
+_MESSAGE = re.compile(r'\s*\[?\s*\{\s*(?:"[$@][^"]*"\s*:\s*"[^"]*"\s*,\s*)*"(?:[\w.-]+:)?(\w+)"\s*:\s*[{\[]')
+_NAMED = re.compile(r'"(?:[\w.-]+:)?ID"\s*:')
 
 
 def sniff(head: bytes, spec: FormatSpec) -> bool:
-    """Say whether the first element is a B2MML noun or transaction, or an envelope with a performance inside."""
+    """Say whether the first element, or the key of the first object, is a B2MML noun or transaction, or an envelope around one."""
+    facts = spec.raw
+    name, skip = encoding(head)
+    if message := _MESSAGE.match(head[skip:].decode(name, "ignore")):
+        return _of_json(message, facts)
     text = _NOT_ELEMENTS.sub("", _text_of(head)).lstrip("\ufeff \t\r\n")
     first = _ELEMENT.match(text)
     if first is None:
         return False
     prefix, root, attributes = first.groups()
-    facts = spec.raw
-    _, noun = verb_and_noun(root, facts)
-    if noun in facts["performances"] or noun in facts["responses"]:
-        return True
+    verb, noun = verb_and_noun(root, facts)
+    if noun in facts["batch_nouns"]:
+        return False
     space = re.search(rf"""xmlns{":" + prefix if prefix else ""}\s*=\s*["']([^"']*)""", attributes)
     ours = space is not None and NAMESPACE.search(space[1]) is not None
-    if noun in facts["other_nouns"] or root != "Envelope":
-        return ours or (noun in facts["other_nouns"] and noun != root)
-    return any(verb_and_noun(name, facts)[1] in facts["performances"] for _, name, _ in _ELEMENT.findall(text))
+    if root == "Envelope":
+        nouns = (verb_and_noun(name, facts) for _, name, _ in _ELEMENT.findall(text))
+        return any(verb or _alone(noun, facts) for verb, noun in nouns)
+    return ours or bool(verb) or _alone(noun, facts)
 
 
 def read(source: Source, spec: FormatSpec) -> Iterator[Part]:
-    """Yield one `Document("SegmentResponse", value, "line N")` per segment response, nested ones before the one they are part of.
+    """Yield one document per unit, `Document(name, value, place)`, nested ones before the one they are part of.
 
-    `value` holds `segment` (the element), `ordinal` (from 1, by place of the start tag), `parent` (ID and ordinal of
-    the segment it is nested in, or None), `message`, `performance` and `response` (what the levels above said before their
-    first segment; the same object for all segments of one) and `after` (element name -> what a level said after it).
+    The name is "SegmentResponse", "Record" (lot, test result, equipment, event), "Definition" (class, definition,
+    specification) or, for a level that holds none, "Empty" (of segments) or "NoRecords". `value` holds `segment` (the unit's
+    element), `element` (its name), `ordinal` (from 1, by place of the beginning), `parent` (of the unit it is nested in:
+    ordinal, element and what it said so far; or None), `message`, `performance`, `response`, `collection` (what the levels
+    above said before their first unit; the same object for all units of one), `action` (what the receiver is asked for: ""
+    to add, "change", "delete") and `after` (element name -> what was said after it).
     An element is a dict of child local name -> element, or a list of those where the name is repeated, "@name" ->
     attribute, "" -> text beside them; one that has only text is that text. Vendor elements keep their namespace in the
     name, as `{uri}Name`.
     Raises: UnsafeSource for document types, entities, excess; UnsupportedVersion for other B2MML messages;
     CorruptSource and TruncatedSource with the line.
     """
-    reader = Reader(source, spec.raw)
+    name, skip = encoding(source.head)
     with source.stream() as stream:
-        for data in _blocks(stream, source, spec.raw):
-            yield from reader.feed(data)
+        if source.head[skip:].decode(name, "ignore").lstrip()[:1] in ("{", "["):
+            lines = JsonReader(source, spec.raw)
+            decoder = codecs.getincrementaldecoder("utf-8")()
+            for data in utf8(stream, source.head, source.uri, BLOCK):
+                yield from lines.feed(_decoded(decoder, data, source, lines))
+            yield from lines.feed(_decoded(decoder, b"", source, lines))
+            yield from lines.finish()
+            return
+        reader = Reader(source, spec.raw)
+        for block in _blocks(stream, source, spec.raw):
+            yield from reader.feed(block)
         yield from reader.finish()
+
+
+def _alone(noun: str, facts: Facts) -> bool:
+    """Say whether a noun tells B2MML by itself; many a file has something called Equipment."""
+    return noun in facts["performances"] or noun in facts["responses"] or noun in facts["collections"]
+
+
+def _of_json(message: re.Match[str], facts: Facts) -> bool:
+    verb, noun = verb_and_noun(message[1], facts)
+    if noun in facts["batch_nouns"]:
+        return False
+    begun = message.string[message.end() : message.end() + 4_096]
+    return bool(verb) or _alone(noun, facts) or (readable(noun, facts) and _NAMED.search(begun) is not None)
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, data: bytes, source: Source, reader: JsonReader) -> str:
+    try:
+        return decoder.decode(data, final=not data)
+    except UnicodeDecodeError as error:
+        raise CorruptSource(f"byte {error.object[error.start]:#04x} is not UTF-8", path=source.uri, offset=reader.where()) from error
 
 
 def _text_of(head: bytes) -> str:

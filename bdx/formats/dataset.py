@@ -252,8 +252,8 @@ def _field(field: pa.Field, table: str) -> dict[str, Any]:
     known = spec.table(table).by_name.get(field.name)
     if known is None:
         metadata = {key.decode(): value.decode("utf-8", "replace") for key, value in (field.metadata or {}).items()}
-        numeric = pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
-        return {"name": field.name, "type": "number" if numeric else "any", **metadata}
+        kind = "integer" if pa.types.is_integer(field.type) else "number" if pa.types.is_floating(field.type) else "any"
+        return {"name": field.name, "type": kind, **metadata}
     described = {"name": field.name, "type": FIELD_TYPES[known.type], "description": known.meaning}
     if known.unit:
         described["bdx:unit"] = known.unit

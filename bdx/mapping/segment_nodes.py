@@ -75,6 +75,19 @@ class Nodes:
                 if key:
                     into[f"{path}/{key}"] = self.plain(inner)
 
+    def person(self, node: Node) -> str | None:
+        """Return the person that did a step, the first of several; what else is said of persons is counted as lost."""
+        found: str | None = None
+        for said in many(node, "PersonnelActual"):
+            name = (first(said, "PersonID") or "").strip() if type(said) is dict else ""
+            beyond = type(said) is not dict or len(said) > 1 or type(said.get("PersonID")) is not str
+            if name and found is None:
+                found = name
+                if not beyond:
+                    continue
+            self._log.lose(self._source, "PersonnelActual", "of persons only the first identifier of a step is carried")
+        return found
+
     def _add(self, name: str, value: Any, path: str, into: dict[str, Any]) -> None:
         if name in self._personal:
             self._log.lose(self._source, name, "personal data is not carried", len(value) if type(value) is list else 1)

@@ -31,6 +31,7 @@ class Results:
         """Add the values of data or property elements and of those nested in them; returns a mass in kg if one is stated."""
         run = self.run
         mass = None
+        taken = _VALUES | {element, "TestResult"}
         waiting: list[tuple[Any, str, str]] = [(node, group, "") for node in reversed(nodes)]
         while waiting:
             raw, path, outer = waiting.pop()
@@ -46,12 +47,15 @@ class Results:
                 below = f"{path}/{name}" if path else name
                 waiting.extend((child, below, name) for child in reversed(inner))
             extra: dict[str, Any] = {}
-            self.nodes.leftover(node, _DATA_LEAVES, _VALUES | {element}, "", extra)
+            self.nodes.leftover(node, _DATA_LEAVES, taken, "", extra)
             description = first(node, "Description")
             if description and description.strip() != name:
                 extra["Description"] = description.strip()
             values = many(node, "Value") + many(node, "Quantity")
-            if not values and (extra or not inner):
+            if "TestResult" in node:
+                measured = self.results(many(node, "TestResult"), item, title=name)
+                mass = measured if measured is not None and found.code == "mass" else mass
+            elif not values and (extra or not inner):
                 values = [""]
             for number, value in enumerate(values, 1):
                 rest = dict(extra)
@@ -89,8 +93,8 @@ class Results:
         key = first(value, "Key")
         return raw, unit, key.strip() or None if key else None
 
-    def results(self, nodes: list[Any], item: str | None, about: dict[str, Any] | None = None) -> float | None:
-        """Add the measurements and verdicts of test results; returns a mass in kg if one was measured."""
+    def results(self, nodes: list[Any], item: str | None, about: dict[str, Any] | None = None, title: str = "") -> float | None:
+        """Add the measurements and verdicts of test results, `title` being what was tested; returns a mass in kg if one was measured."""
         mass = None
         waiting = [node for node in reversed(nodes) if type(node) is dict]
         while waiting:
@@ -103,14 +107,12 @@ class Results:
             evaluated = first(node, "EvaluationDate")
             description = first(node, "Description")
             count = 0
-            for name, value, measured, rest in self._measured(node, (description or result or "").strip()):
+            for name, value, measured, rest in self._measured(node, (title or description or result or "").strip()):
                 found = self._result(item, (result, name, judged), value, measured or evaluated, extra | rest)
                 mass = found if found is not None else mass
                 count += 1
-            if description and count:
-                continue
-            if not count and (judged or extra):
-                self._result(item, (result, (description or result or "TestResult").strip(), judged), None, evaluated, extra)
+            if not count and (judged or extra or "TestResult" not in node):
+                self._result(item, (result, (title or description or result or "TestResult").strip(), judged), None, evaluated, extra)
         return mass
 
     def _measured(self, node: Node, title: str) -> Iterator[tuple[str, Any, str | None, dict[str, Any]]]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
 from bdx import canon
+from bdx.canon import Chunk
 from bdx.mapping import Context
 from bdx.mapping.row_lists import RowLists
 from bdx.mapping.segment_nodes import Nodes
@@ -23,7 +27,18 @@ COLUMNS: dict[str, tuple[str, ...]] = {
             "response_id",
             "product_definition_id",
         ),
-        *("equipment_id", "site_id", "started_at", "ended_at", "tz_basis", "started_raw", "ended_raw", "state", "step_type"),
+        *(
+            "equipment_id",
+            "site_id",
+            "operator_ref",
+            "started_at",
+            "ended_at",
+            "tz_basis",
+            "started_raw",
+            "ended_raw",
+            "state",
+            "step_type",
+        ),
         *("qty_in", "qty_good", "qty_scrap", "qty_unit", "locator", "extra"),
     ),
     "process_parameter": (
@@ -76,19 +91,46 @@ class Seen:
 class Run(RowLists):
     """One pass over one source: the rows so far, what was seen before, and the step that is open."""
 
-    def __init__(self, facts: Facts, context: Context) -> None:
-        super().__init__(context, COLUMNS)
+    def __init__(self, facts: Facts, context: Context, columns: Mapping[str, tuple[str, ...]] = COLUMNS) -> None:
+        super().__init__(context, columns)
         self.facts = facts
         self.nodes = Nodes(facts, context.log, context.source)
-        self.seen_steps, self.seen_items, self.made_items, self.raw_items, self.seen_equipment = Seen(), Seen(), Seen(), Seen(), Seen()
+        self.action = ""
+        self.closed: list[Chunk] = []
+        self._forget()
         self.locator = ""
         self.step_id = ""
         self.step: Step = UNKNOWN_STEP
         self.ended: int | None = None
         self._words: dict[str, dict[str, str]] = {
             kind: {word.casefold(): canonical for canonical, words in facts[kind].items() for word in words}
-            for kind in ("states", "types", "verdicts", "uses")
+            for kind in ("states", "types", "verdicts", "uses", "dispositions")
+            if kind in facts
         }
+
+    def turn(self, action: str) -> None:
+        """Begin a message that corrects, or one after it: identifiers it repeats are not repeated ones, they are the same records."""
+        if action != self.action:
+            self.closed.extend(self.chunks())
+        self.action = action
+        self._forget()
+
+    def _forget(self) -> None:
+        self.seen_steps, self.seen_items, self.made_items, self.raw_items, self.seen_equipment = Seen(), Seen(), Seen(), Seen(), Seen()
+
+    def _batch(self, name: str, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+        """Return rows as a batch; those of a message that corrects say so.
+
+        What a step only mentions is not what it corrects: its equipment, and items that it did not make.
+        """
+        batch = super()._batch(name, rows)
+        if not self.action or name == "equipment":
+            return batch
+        place = batch.schema.get_field_index("record_action")
+        said: list[str | None] = [self.action] * len(rows)
+        if name == "item":
+            said = [self.action if made else None for made in batch.column("produced_by_step_run_id").is_valid().to_pylist()]
+        return batch.set_column(place, batch.schema.field(place), pa.array(said, batch.schema.field(place).type))
 
     def open_step(self, step_id: str, step: Step, ended: int | None) -> None:
         """Set the step that the next rows belong to."""

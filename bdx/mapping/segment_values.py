@@ -88,7 +88,7 @@ class Values:
             return None, text, None, "uncertain" if ambiguous or expected else "good"
         memo = self._units.get((unit, expected))
         if memo is None:
-            memo = self._units[(unit, expected)] = _unit(unit.strip(), expected)
+            memo = self._units[(unit, expected)] = settled_unit(unit.strip(), expected)
         canonical, convert, fault = memo
         if fault:
             self.remarks.note(fault, table, "unit", name if fault == "M042" else unit, locator)
@@ -181,7 +181,7 @@ def _grouped(groups: list[str]) -> bool:
     return all(group.isdigit() for group in groups) and 1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:])
 
 
-def _unit(unit: str, expected: str) -> tuple[str | None, bool, str]:
+def settled_unit(unit: str, expected: str) -> tuple[str | None, bool, str]:
     """Return the canonical unit, whether the number must be converted to it, and the fault if there is one."""
     if not unit:
         return ("1", False, "") if expected == "1" else (None, False, "M042" if expected else "")

@@ -12,8 +12,11 @@ from bdx import canon
 from bdx.canon import Chunk, Document, Part
 from bdx.errors import SpecError
 from bdx.mapping import Context, vocabulary
+from bdx.mapping.record_stream import Records
 from bdx.mapping.segment_materials import Materials
 from bdx.mapping.segment_nodes import Node, Nodes, first, many
+from bdx.mapping.segment_out import Writer
+from bdx.mapping.segment_places import Places
 from bdx.mapping.segment_results import Results
 from bdx.mapping.segment_rows import Run
 from bdx.spec import Facts
@@ -36,7 +39,7 @@ _LEAVES = frozenset(
         "SegmentState",
     )
 )
-_INNER = frozenset(("SegmentData", "EquipmentActual", "HierarchyScope", "TestResult"))
+_INNER = frozenset(("SegmentData", "PersonnelActual", "EquipmentActual", "HierarchyScope", "TestResult"))
 _NEAREST = frozenset(("OperationsRequestID", "OperationsDefinitionID", "OperationsType"))
 _SCOPE = frozenset(("HierarchyScope",))
 _NOTHING: frozenset[str] = frozenset()
@@ -47,18 +50,33 @@ def to_canonical(parts: Iterable[Part], facts: Facts, context: Context) -> Itera
     """Yield chunks of process_step, process_parameter, item, genealogy, quality_result and equipment.
 
     One row of `item` per identifier: at its first mention, and once more where a later step is found to have produced
-    it; the two never contradict. What a mapping of rows cannot say stands in `extra` under the path of its element.
+    it; the two never contradict. Lots, test results, equipment and events have a row of their own each. What a mapping of rows
+    cannot say stands in `extra` under the path of its element.
     """
     run = Run(facts, context)
     steps = _Steps(run)
     waiting = iter(parts)
     try:
-        while _some(waiting, steps):
-            if run.longest() * CHUNK_SHARE >= canon.BATCH_ROWS:
-                yield from run.chunks()
-        yield from run.chunks()
+        more = True
+        while more:
+            more = _some(waiting, steps)
+            if not more:
+                steps.records.end()
+            for rows in (run, steps.records.run):
+                closed, rows.closed = rows.closed, []
+                yield from closed
+                if not more or rows.longest() * CHUNK_SHARE >= canon.BATCH_ROWS:
+                    yield from rows.chunks()
     finally:
         run.tell()
+
+
+def from_canonical(chunks: Iterable[Chunk], facts: Facts, context: Context) -> Iterator[Part]:
+    """Yield parts "Open", "Element", "Close" and "File" of messages; what no message has a place for is a loss."""
+    writer = Writer(facts, context)
+    for chunk in chunks:
+        writer.gather(chunk)
+    yield from writer.parts()
 
 
 def _some(parts: Iterator[Part], steps: _Steps) -> bool:
@@ -104,14 +122,29 @@ class _Steps:
         self.values = run.values
         self.results = Results(run)
         self.materials = Materials(run, self.results)
+        self.places = Places(run, self.results)
         self.inner = _INNER | set(run.facts["material"])
         self.around = _Around()
         self.pending: dict[int, str] = {}
+        self.message: Node | None = None
+        self.records = Records(run.facts, run.context, run.values)
 
     def take(self, part: Document) -> None:
-        """Add the rows of one segment response."""
+        """Add the rows of one segment response, or of one record."""
         unit, run, values, locator = part.value, self.run, self.values, part.locator
         run.locator = locator
+        action = unit.get("action", "")
+        if unit["message"] is not self.message:
+            self.message = unit["message"]
+            self.records.end()
+            if action or run.action:
+                run.turn(action)
+                self.records.run.turn(action)
+        if action:
+            values.remarks.note("M080", "", "", action, locator)
+        if part.name in ("Record", "Definition", "NoRecords"):
+            self.records.take(part)
+            return
         if part.name != "SegmentResponse":
             values.remarks.note("M057", "process_step", "", unit["element"], locator)
             return
@@ -129,12 +162,12 @@ class _Steps:
         ended, end_basis = values.time(ended_raw, "process_step", "ended_at", locator)
         run.open_step(step_id, step, ended)
         levels = (segment, parent) if parent else (segment,)
-        site, place = self._place(levels) or around.place
+        site, place = self.places.scope(levels) or around.place
         if "SegmentData" in segment:
             self.results.parameters(many(segment, "SegmentData"), "SegmentData", "actual", None, "")
         if "TestResult" in segment:
             self.results.results(many(segment, "TestResult"), None)
-        equipment = self._equipment(segment, place, extra)
+        equipment = self.places.equipment(segment, place, extra)
         amounts = self.materials.take(segment, extra)
         self.nodes.leftover(segment, _LEAVES, self.inner, "", extra)
         for element, nodes in unit["after"].items():
@@ -144,7 +177,8 @@ class _Steps:
             (
                 *(step_id, parent_id, step.code, name, unit["ordinal"]),
                 *(self._nearest(levels, "OperationsRequestID") or around.order, around.response_id),
-                *(self._nearest(levels, "OperationsDefinitionID") or around.product, equipment, site, started, ended),
+                *(self._nearest(levels, "OperationsDefinitionID") or around.product, equipment, site),
+                *(self.nodes.person(segment), started, ended),
                 *(_basis(start_basis, end_basis), started_raw, ended_raw, self._state(segment, extra), self._type(levels) or around.type),
                 *(*amounts, locator, canon.dumps(extra) if extra else None),
             )
@@ -164,7 +198,7 @@ class _Steps:
             response_id=self.values.identifier(first(levels[0], "ID"), "process_step", "response_id", self.run.locator),
             product=self._nearest(levels, "OperationsDefinitionID"),
             type=self._type(levels),
-            place=self._place(levels) or (None, None),
+            place=self.places.scope(levels) or (None, None),
         )
 
     def _step_id(self, segment: Node, ordinal: int) -> str:
@@ -227,55 +261,6 @@ class _Steps:
         if state == "other" and raw:
             extra["SegmentState"] = raw.strip()
         return state
-
-    def _place(self, levels: tuple[Node, ...]) -> tuple[str | None, str | None] | None:
-        """Return the site and the innermost place of the nearest hierarchy scope, if any; its places become equipment."""
-        scope = next((many(node, "HierarchyScope")[0] for node in levels if "HierarchyScope" in node), None)
-        if scope is None:
-            return None
-        site = place = None
-        while isinstance(scope, dict):
-            node = self.nodes.named(scope)
-            here = self.values.identifier(first(node, "EquipmentID"), "equipment", "equipment_id", self.run.locator)
-            level = (first(node, "EquipmentElementLevel") or "").strip()
-            if here:
-                self.run.add_equipment(here, place, level or None, None, None, None)
-                place = here
-                if level.casefold() == "site":
-                    site = here
-            scope = next(iter(many(node, "HierarchyScope")), None)
-        return site, place
-
-    def _equipment(self, segment: Node, place: str | None, extra: dict[str, Any]) -> str | None:
-        """Return the first equipment used; adds all of it, with its properties."""
-        found: str | None = None
-        waiting = [(node, place) for node in reversed(many(segment, "EquipmentActual"))]
-        while waiting:
-            raw, parent = waiting.pop()
-            node = self.nodes.named(raw) if isinstance(raw, dict) else {"EquipmentID": raw}
-            here = self.values.identifier(first(node, "EquipmentID"), "equipment", "equipment_id", self.run.locator)
-            rest: dict[str, Any] = {}
-            self.nodes.leftover(node, _EQUIPMENT_LEAVES, _EQUIPMENT_MANY, "", rest)
-            if here:
-                kind = self.values.identifier(first(node, "EquipmentClassID"), "equipment", "class_id", self.run.locator)
-                if not self.run.add_equipment(here, parent, None, kind, first(node, "Description"), rest) and rest:
-                    extra[f"EquipmentActual[{here}]"] = rest
-                if found is None:
-                    found = here
-                else:
-                    extra.setdefault("EquipmentActual", []).append(here)
-            elif node:
-                extra.setdefault("EquipmentActual", []).append(raw)
-            if "EquipmentActualProperty" in node:
-                self.results.parameters(many(node, "EquipmentActualProperty"), "EquipmentActualProperty", "actual", None, here or "")
-            if "TestResult" in node:
-                self.results.results(many(node, "TestResult"), None, {"EquipmentID": here} if here else None)
-            waiting.extend((child, here or parent) for child in reversed(many(node, "EquipmentActual")))
-        return found
-
-
-_EQUIPMENT_LEAVES = frozenset(("ID", "EquipmentID", "EquipmentClassID", "Description"))
-_EQUIPMENT_MANY = frozenset(("EquipmentActualProperty", "EquipmentActual", "TestResult"))
 
 
 def _basis(*found: str | None) -> str | None:

@@ -33,6 +33,8 @@ def shape_of(destination: str, target: FormatSpec, *, by_part: bool) -> Shape:
         return Shape(folder=True, by_part=by_part)
     if by_part:
         raise UsageError("--parts needs a passport format and a folder to write to: -t idta-02035 -o folder/")
+    if target.raw.get("folders") and (destination.endswith(("/", "\\")) or Path(destination).is_dir()):
+        return Shape(folder=True)
     bare, packing = packing_of(destination)
     return Shape(target.id == "dataset", False, bare.endswith((".jsonl", ".ndjson")), packing if documents else "")
 
