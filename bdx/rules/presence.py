@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from bdx import spec
@@ -50,11 +51,13 @@ class KeyAgain:
     """Keys met before, among about the last 2**bits different ones.
 
     Each key leaves its 64-bit hash in one slot of a table of fixed size; a later key may take the slot over, so a repeat
-    far behind can be missed, never invented.
+    far behind can be missed, never invented. A row whose column `corrects` is one of `words` speaks of an earlier record, so its key
+    stands to be met again.
     """
 
-    def __init__(self, *, key: str, bits: int) -> None:
+    def __init__(self, *, key: str, bits: int, corrects: str = "", words: tuple[str, ...] = ("change", "delete")) -> None:
         self._column = key
+        self._corrects, self._words = corrects, words
         self._slots = np.zeros(1 << bits, dtype=np.uint64)
         self._mask = np.uint64((1 << bits) - 1)
         self._hit: Hit | None = None
@@ -71,6 +74,8 @@ class KeyAgain:
         again = np.zeros(len(keys), dtype=bool)
         again[order] = before == hashes[order]
         again &= hashes != 0
+        if self._corrects and view.has(self._corrects):
+            again &= ~pc.fill_null(pc.is_in(view.array(self._corrects), pa.array(self._words)), False).to_numpy(zero_copy_only=False)
         self._slots[slots[order]] = hashes[order]
         for place in np.flatnonzero(again):
             self._note(view, int(place), keys[int(place)].as_py())
