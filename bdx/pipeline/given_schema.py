@@ -1,4 +1,4 @@
-"""Sources against the JSON Schema that the user brings: every JSON value as it stands, before any mapping."""
+"""Sources against the schema that the user brings: every JSON value or XML message as it stands, before any mapping."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from bdx.canon import Document
 from bdx.errors import UsageError
 from bdx.formats import document
+from bdx.pipeline.given_xsd import GivenXsd, is_xsd
 from bdx.pipeline.reading import Opened
 from bdx.rules.user_schema import UserSchema
 
@@ -15,11 +16,21 @@ JSON_ENGINES = frozenset(("document", "rows-json", "tomato-json"))
 """Engines whose sources are JSON or JSON lines."""
 
 
+def given_schema(path: str | Path) -> GivenSchema | GivenXsd:
+    """Return the schema in a file, or the XML Schemas in a folder, ready for the sources of one run.
+
+    Raises: UsageError where there is none.
+    """
+    return GivenXsd(path) if is_xsd(path) else GivenSchema(path)
+
+
 class GivenSchema:
     """A schema at work on the JSON sources of one run; `checked` counts the values looked at.
 
     Raises: UsageError where the file is no JSON Schema or refers to something that is not on this disk.
     """
+
+    codes = ("D040",)
 
     def __init__(self, path: str | Path) -> None:
         self._schema = UserSchema(path)
