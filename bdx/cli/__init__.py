@@ -82,6 +82,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _stop)
+    # Many short-lived batches of text: mimalloc keeps a third more memory for them than the system's allocator, and is no faster.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     code = run()
     if code == INTERRUPTED:
         # Everything is closed and told; threads and libraries stopped midway need not be taken down one by one.

@@ -18,9 +18,12 @@ from bdx.formats.canonical import FAULTS, fit, guard, lean, widest
 from bdx.formats.source import Source
 
 CELLS = 1 << 21
-"""Cells in a row group: 16 to 20 columns of a time series make about a hundred thousand rows."""
+"""Numbers in a row group: 16 to 20 columns of a time series make about a hundred thousand rows."""
 
-MAX_GROUP_ROWS = 1 << 17
+TEXT = 8
+"""Numbers that one text counts for: it takes more memory while a row group is held, and several tables are held at once."""
+
+LEAST_GROUP_ROWS, MAX_GROUP_ROWS = 1 << 13, 1 << 17
 
 
 class TableWriter:
@@ -74,7 +77,8 @@ class TableWriter:
         import pyarrow.parquet as pq
 
         leaves = list(_leaves(self.schema))
-        self._group_rows = max(1, min(MAX_GROUP_ROWS, CELLS // max(1, len(leaves))))
+        cells = sum(TEXT if pa.types.is_string(kind) else 1 for _, kind in leaves)
+        self._group_rows = max(LEAST_GROUP_ROWS, min(MAX_GROUP_ROWS, CELLS // max(1, cells)))
         self._writer = pq.ParquetWriter(
             self._file,
             self.schema,
