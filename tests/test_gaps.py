@@ -8,6 +8,7 @@ import sys
 import tomllib
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,7 +29,7 @@ from bdx.report import gaps_json, gaps_text
 ROOT = Path(__file__).resolve().parents[1]
 CASES = sorted((ROOT / "fixtures/profiles").glob("*/*.json"))
 GUIDANCE = ROOT.parent / "shared/samples/passport/ec_guidance/2026-07-28/ec-guidance-datapoints.json"
-PARSE = {"date": date.fromisoformat, "timestamp": datetime.fromisoformat, "local_timestamp": datetime.fromisoformat}
+PARSE = {"date": date.fromisoformat, "timestamp": datetime.fromisoformat, "local_timestamp": datetime.fromisoformat, "decimal": Decimal}
 
 
 def chunk_of(tables: dict[str, list[dict[str, Any]]]) -> Chunk:
@@ -84,6 +85,8 @@ def test_case(path: Path) -> None:
     found = {outcome.requirement.id: outcome for outcome in result.outcomes}
     assert {name: found[name].status for name in case["statuses"]} == case["statuses"]
     assert result.has_gaps is case["has_gaps"]
+    if "gap_ids" in case:
+        assert [outcome.requirement.id for outcome in result.outcomes if outcome.is_gap] == case["gap_ids"]
     for part, field in (("records", "records"), ("strengths", "strength"), ("gaps", "gaps")):
         assert {name: getattr(found[name], field) for name in case.get(part, {})} == case.get(part, {})
     summary = result.summary
@@ -317,9 +320,12 @@ def test_good_profile_is_good() -> None:
 
 
 def test_the_cases_are_what_their_generator_writes(tmp_path: Path) -> None:
-    script = (ROOT / "fixtures/make/profiles.py").read_text("utf-8").replace('parents[1] / "profiles"', "parents[0]")
-    (tmp_path / "make.py").write_text(script, "utf-8")
-    subprocess.run([sys.executable, str(tmp_path / "make.py")], check=True)
+    makers = sorted((ROOT / "fixtures/make").glob("profiles*.py"))
+    for maker in makers:
+        script = maker.read_text("utf-8").replace('parents[1] / "profiles"', "parents[0]")
+        (tmp_path / maker.name).write_text(script, "utf-8")
+    for maker in makers:
+        subprocess.run([sys.executable, str(tmp_path / maker.name)], check=True)
     made = {path.relative_to(tmp_path): path.read_text("utf-8") for path in tmp_path.glob("*/*.json")}
     assert made == {path.relative_to(ROOT / "fixtures/profiles"): path.read_text("utf-8") for path in CASES}
     assert CASES

@@ -91,6 +91,6 @@ def _plain(row: Requirement) -> dict[str, Any]:
         "columns": list(row.columns),
         "supplier": list(row.supplier),
         "status": dict(row.strength),
-        "when": [str(condition) for condition in row.when],
-        "from": None if row.due is None else row.due.isoformat(),
+        "when": [" | ".join(map(str, ways)) for ways in row.when],
+        "from": {name: day.isoformat() for name, day in row.due_by.items()} or (row.due.isoformat() if row.due else None),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
 
@@ -98,6 +99,7 @@ class Analysis:
         requirement = tally.requirement
         read = bool(self._groups.counts.any())
         counts = tally.counts(self._seen, None if read else self._groups.default)
+        dues = set[date]()
         shares: list[tuple[str, Records]] = []
         reasons: dict[str, int] = {}
         strengths: set[str] = set()
@@ -113,6 +115,7 @@ class Analysis:
             strength, reason = self._binding(requirement, category, level)
             if category != OUTSIDE:
                 strengths.add(strength)
+                dues |= set(requirement.dues(self._possible(category)))
             if reason:
                 reasons[reason] = reasons.get(reason, 0) + int(counts[group].sum())
             elif self._withheld(requirement):
@@ -127,7 +130,7 @@ class Analysis:
         codes = faults.spoil(requirement, [records for _, records in shares])
         total, gaps = _sum(shares, reasons)
         return Outcome(
-            requirement=requirement,
+            requirement=replace(requirement, due=min(dues)) if dues else requirement,
             status=worst(total),
             strength=strongest(strengths),
             records=total if read else {},
@@ -153,10 +156,14 @@ class Analysis:
             return strength, "category unknown"
         if strength in NOT_DUE:
             return strength, "pending" if strength == "pending" else "not filled"
-        if self.as_of is not None and requirement.due is not None and self.as_of < requirement.due:
-            return strength, "not yet"
+        days = requirement.dues(self._possible(category))
+        if self.as_of is not None and days and self.as_of < days[-1]:
+            return strength, "not yet" if self.as_of < days[0] else "category unknown"
         belongs = LEVELS.index(requirement.level) if requirement.level in LEVELS else len(LEVELS) - 1
         return strength, "other level" if belongs < LEVELS.index(level) else ""
+
+    def _possible(self, category: str) -> tuple[str, ...]:
+        return self.profile.categories if category == UNKNOWN else (category,)
 
     def _notes(self, outcomes: tuple[Outcome, ...]) -> Iterator[str]:
         if not self._groups.counts.any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,31 @@ from bdx.gaps.profile import Condition
 
 MET, UNMET, UNTOLD = 0, 1, 2
 
-_ARROW = {"=": pc.equal, "!=": pc.not_equal, "<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal}
+_ARROW = {
+    "~": partial(pc.match_substring, ignore_case=True),
+    "=": pc.equal,
+    "!=": pc.not_equal,
+    "<": pc.less,
+    "<=": pc.less_equal,
+    ">": pc.greater,
+    ">=": pc.greater_equal,
+}
 
 
-def weigh(conditions: Sequence[Condition], rows: Presence) -> npt.NDArray[np.int64]:
-    """Return MET, UNMET or UNTOLD for every record; one condition that is not met settles the matter."""
+def weigh(conditions: Sequence[Sequence[Condition]], rows: Presence) -> npt.NDArray[np.int64]:
+    """Return MET, UNMET or UNTOLD for every record; of several ways to meet a condition one is enough.
+
+    One condition that is not met in any way settles the matter.
+    """
     verdict = np.full(len(rows), MET, dtype=np.int64)
-    for condition in conditions:
-        known = rows.has_value(condition.path)
-        met = known if condition.operator == "?" else _met(condition, rows)
-        if condition.operator != "?":
-            verdict[~known & (verdict == MET)] = UNTOLD
-        verdict[(known | (condition.operator == "?")) & ~met] = UNMET
+    for ways in conditions:
+        known, met = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+        for condition in ways:
+            told = rows.has_value(condition.path)
+            met |= told if condition.operator == "?" else _met(condition, rows)
+            known &= told | (condition.operator == "?")
+        verdict[~met & ~known & (verdict == MET)] = UNTOLD
+        verdict[~met & known] = UNMET
     return verdict
 
 

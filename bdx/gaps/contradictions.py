@@ -36,7 +36,10 @@ class Contradiction:
 
 
 def contradictions(profiles: Sequence[Profile], category: str | None = None) -> tuple[Contradiction, ...]:
-    """Return where some profiles disagree about the same columns, for one category or any they share."""
+    """Return where some profiles disagree about the same columns, for one category or any they share.
+
+    A profile may ask for one column in several requirements: it disagrees where none of them agrees.
+    """
     found: list[Contradiction] = []
     for first, second in combinations(profiles, 2):
         others: dict[frozenset[str], list[Requirement]] = {}
@@ -54,19 +57,51 @@ def _columns(row: Requirement) -> frozenset[str]:
 
 
 def _of(first: Profile, row: Requirement, second: Profile, other: Requirement, category: str | None) -> Iterator[Contradiction]:
-    columns = tuple(map(str, row.paths))
+    columns = tuple(dict.fromkeys(map(str, row.paths)))
 
     def differ(about: str, one: str, two: str) -> Contradiction:
-        return Contradiction(columns, about, ((first.id, row.id, one), (second.id, other.id, two)))
+        return Contradiction(columns, about, ((first.id, row.id, _word(one)), (second.id, other.id, _word(two))))
 
+    found: dict[tuple[str, str], list[str]] = {}
     for word in _shared(row, other, category):
-        one, two = row.strength.get(word, row.strength.get("all", "")), other.strength.get(word, other.strength.get("all", ""))
-        if {one, two} == {"mandatory", "not_filled"}:
-            yield differ(f"whether it is due ({word})" if word != "all" else "whether it is due", _word(one), _word(two))
-    if row.tier != other.tier:
-        yield differ("who may see it", _word(row.tier), _word(other.tier))
-    if row.due and other.due and row.due != other.due:
-        yield differ("from when", str(row.due), str(other.due))
+        one, two = _strength(row, word), _strength(other, word)
+        leaves = second if two == "not_filled" else first
+        if {one, two} == {"mandatory", "not_filled"} and not _asks(leaves, _columns(row), word):
+            found.setdefault((one, two), []).append(word)
+    for (one, two), words in found.items():
+        yield differ("whether it is due" + ("" if words == ["all"] else f" ({', '.join(words)})"), one, two)
+    if row.tier not in _tiers(second, row) and other.tier not in _tiers(first, row):
+        yield differ("who may see it", row.tier, other.tier)
+    yield from (differ(about, one, two) for about, one, two in _days(row, other, category))
+
+
+def _strength(row: Requirement, category: str) -> str:
+    return row.strength.get(category, row.strength.get("all", ""))
+
+
+def _asks(profile: Profile, columns: frozenset[str], category: str) -> bool:
+    """Say whether a profile asks for one of some columns in any of its requirements."""
+    return any(_strength(row, category) == "mandatory" and columns & _columns(row) for row in profile.requirements)
+
+
+def _tiers(profile: Profile, like: Requirement) -> set[str]:
+    """Return the tiers that a profile gives the columns of a requirement."""
+    return {row.tier for row in profile.requirements if _columns(row) == _columns(like)}
+
+
+def _days(row: Requirement, other: Requirement, category: str | None) -> Iterator[tuple[str, str, str]]:
+    """Yield the days that differ, category by category where one of the profiles tells them apart."""
+    if not row.due_by and not other.due_by:
+        if row.due and other.due and row.due != other.due:
+            yield "from when", str(row.due), str(other.due)
+        return
+    found: dict[tuple[str, str], list[str]] = {}
+    for word in _shared(row, other, category):
+        one, two = row.dues([word]), other.dues([word])
+        if one and two and one != two:
+            found.setdefault((str(one[0]), str(two[0])), []).append(word)
+    for (first, second), words in found.items():
+        yield f"from when ({', '.join(words)})", first, second
 
 
 def _shared(row: Requirement, other: Requirement, category: str | None) -> list[str]:
@@ -85,7 +120,7 @@ def _stated(first: Profile, second: Profile) -> Iterator[Contradiction]:
     """Yield what specs/conflicts.toml says of the forms and meanings of values, which no table of requirements shows."""
     for row in _facts():
         says = row["says"]
-        if first.id in says and second.id in says:
+        if first.id in says and second.id in says and says[first.id] != says[second.id]:
             sides = ((first.id, "", says[first.id]), (second.id, "", says[second.id]))
             yield Contradiction(tuple(row["columns"]), row["about"], sides, row["source"])
 

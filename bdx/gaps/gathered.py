@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -69,7 +70,7 @@ class Gathered:
 def _paths(profile: Profile) -> Iterator[ColumnPath]:
     for requirement in profile.requirements:
         yield from requirement.paths
-        for condition in requirement.when:
+        for condition in chain.from_iterable(requirement.when):
             yield condition.path
 
 

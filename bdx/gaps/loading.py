@@ -124,8 +124,9 @@ def _requirements(facts: Facts, where: str) -> tuple[Requirement, ...]:
             raise SpecError(f"{place}: the id is used twice")
         row = _completed(stated, place)
         needs = tuple(tuple(parse_path(part.strip(), place) for part in entry.split("|")) for entry in row["columns"])
-        when = tuple(parse_condition(text, place) for text in row.get("when", ()))
-        for path in (*(path for need in needs for path in need), *(condition.path for condition in when)):
+        when = tuple(tuple(parse_condition(part, place) for part in entry.split("|")) for entry in row.get("when", ()))
+        days = _dates(row, facts, place)
+        for path in (*(path for need in needs for path in need), *(condition.path for ways in when for condition in ways)):
             if path.table != facts["table"] and path.table not in joined and not _link(facts["table"], path.table):
                 raise SpecError(
                     f"{place}: '{path}' is neither in table {facts['table']} nor in a child of it (scope.joins may name its key)"
@@ -145,8 +146,9 @@ def _requirements(facts: Facts, where: str) -> tuple[Requirement, ...]:
             supplier=tuple(row["supplier"]),
             strength=_strengths(row["status"], facts, place),
             action=row["action"],
-            due=_date(row, "from", place),
-            condition=row.get("condition", "; ".join(map(str, when))),
+            due=min(days.values(), default=None) if days else _date(row, "from", place),
+            due_by=days,
+            condition=row.get("condition", "; ".join(" or ".join(map(str, ways)) for ways in when)),
             when=when,
             note=row.get("note", ""),
             verified=row.get("verified", facts.get("verified", False)),
@@ -229,6 +231,17 @@ def _check_scope(profile: Profile, where: str) -> None:
         parse_path(f"{profile.table}.{column}", f"{where}: scope")
     if profile.categories and not profile.category_column:
         raise SpecError(f"{where}: categories are named, but no scope.category_column tells them apart")
+
+
+def _dates(row: Mapping[str, Any], facts: Facts, where: str) -> Mapping[str, date]:
+    """Return the first day per category, where a requirement gives a table of them."""
+    stated = row.get("from")
+    if stated is None or isinstance(stated, str):
+        return MappingProxyType({})
+    if unknown := sorted(set(stated) - set(facts["categories"])):
+        raise SpecError(f"{where}: from names {unknown}, expected some of {sorted(facts['categories'])}")
+    days = {name: _date(stated, name, where) for name in stated}
+    return MappingProxyType({name: day for name, day in days.items() if day is not None})
 
 
 def _date(facts: Mapping[str, Any], key: str, where: str) -> date | None:

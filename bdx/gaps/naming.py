@@ -9,7 +9,7 @@ from bdx.errors import SpecError, did_you_mean
 from bdx.gaps.profile import ColumnPath, Condition
 
 _PATH = re.compile(r"([a-z_]+)\.([a-z][a-z0-9_]*)(?:#([^\[\]|]+))?(?:\[([^\]]+)\])?")
-_CONDITION = re.compile(r"(?P<path>.*?[\w\]])\s*(?P<operator>!=|<=|>=|=|<|>|\?)\s*(?P<value>[^\[\]]*)")
+_CONDITION = re.compile(r"(?P<path>.*?[\w\]])\s*(?P<operator>!=|<=|>=|=|<|>|~|\?)\s*(?P<value>[^\[\]]*)")
 _NUMBERS = frozenset(("int32", "int64", "float64"))
 _TEXTS = frozenset(("string", "date", "bool"))
 
@@ -52,6 +52,7 @@ def parse_path(text: str, where: str) -> ColumnPath:
 def parse_condition(text: str, where: str) -> Condition:
     """Return the condition written as a column path, an operator and a value; `path?` asks whether there is a value at all.
 
+    `path~text` asks whether the column's text holds another, in any case of letters.
     Raises: SpecError for an operator the column's type does not have, or a word that the column never holds.
     """
     match = _CONDITION.fullmatch(text.strip())
@@ -63,6 +64,10 @@ def parse_condition(text: str, where: str) -> Condition:
     facts = spec.table(path.table).column(path.column)
     if path.field or facts.type not in _NUMBERS | _TEXTS:
         raise SpecError(f"{where}: '{text}' compares a column of type {facts.type}, which can only be asked for (`{path}?`)")
+    if operator == "~":
+        if facts.type != "string" or facts.enum:
+            raise SpecError(f"{where}: '{text}' looks for a part of a text, and {path} holds none")
+        return Condition(path, operator, value)
     if facts.type in _NUMBERS:
         try:
             return Condition(path, operator, float(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
@@ -44,7 +44,10 @@ class ColumnPath:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A comparison that a record must meet to be bound: a column, an operator of `= != < <= > >= ?`, a value ("?" takes none)."""
+    """A comparison that a record must meet to be bound: a column, an operator of `= != < <= > >= ~ ?`, a value ("?" takes none).
+
+    `~` is for texts that hold the value in any case of letters.
+    """
 
     path: ColumnPath
     operator: str
@@ -56,7 +59,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One thing the receiver asks for: all of `needs`, each met by any one of its columns."""
+    """One thing the receiver asks for: all of `needs`, each met by any one of its columns.
+
+    It binds records that meet all of `when`, each met by any one of its conditions; `due` is the first day it binds any
+    category, `due_by` the day of each category where they differ.
+    """
 
     id: str
     name: str
@@ -72,14 +79,20 @@ class Requirement:
     action: str
     due: date | None = None
     condition: str = ""
-    when: tuple[Condition, ...] = ()
+    when: tuple[tuple[Condition, ...], ...] = ()
     note: str = ""
     verified: bool = False
+    due_by: Mapping[str, date] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def paths(self) -> tuple[ColumnPath, ...]:
         """All columns that can serve, in the order of the profile."""
         return tuple(path for need in self.needs for path in need)
+
+    def dues(self, categories: Iterable[str]) -> list[date]:
+        """Return the days from which it binds some categories, the first one first; without a day it has always bound."""
+        days = (self.due_by.get(name) if self.due_by else self.due for name in categories)
+        return sorted({day for day in days if day is not None})
 
 
 @dataclass(frozen=True, slots=True)

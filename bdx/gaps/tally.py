@@ -67,8 +67,13 @@ class Tally:
 
     def add(self, rows: Presence, groups: Codes) -> None:
         """Count the records of one batch."""
+        pattern = self.pattern(rows) | groups << self._bits
+        self._counts += np.bincount(pattern, minlength=len(self._counts))
+
+    def pattern(self, rows: Presence) -> Codes:
+        """Return for each record which needs it does not meet, and which options have their own inputs."""
         met_by = rows.has_column if self._by_column else rows.has_value
-        pattern = groups << self._bits
+        pattern = np.zeros(len(rows), dtype=np.int64)
         for bit, need in enumerate(self.requirement.needs):
             met = met_by(need[0])
             for path in need[1:]:
@@ -79,7 +84,16 @@ class Tally:
                 if option.own:
                     ready = np.logical_and.reduce([rows.has_value(path) for path in option.own])
                     pattern |= ready.astype(np.int64) << option.bit
-        self._counts += np.bincount(pattern, minlength=len(self._counts))
+        return pattern
+
+    def missing(self, patterns: Codes, seen: set[Place]) -> list[int]:
+        """Return the patterns of records that lack something that cannot be derived either."""
+        found = []
+        for pattern in patterns.tolist():
+            unmet = [bit for bit in range(len(self._options)) if pattern >> bit & 1]
+            if unmet and not all(_method(self._options[bit], pattern, seen) for bit in unmet):
+                found.append(pattern)
+        return found
 
     def counts(self, seen: set[Place], nothing_read_in: int | None) -> npt.NDArray[np.int64]:
         """Return records by group and pattern.
