@@ -79,7 +79,7 @@ def test_what_a_step_says_is_in_the_vocabulary(row: Facts) -> None:
 
 def test_every_parameter_belongs_to_a_step_or_to_all() -> None:
     told = {code for row in STEPS.values() for code in (*row.get("parameters", ()), *row.get("results", ()))}
-    assert set(PARAMETERS) - told == {"relative_humidity", "voltage", "consumed_quantity", "produced_quantity"}
+    assert set(PARAMETERS) - told == {"relative_humidity", "voltage", "consumed_quantity", "produced_quantity", "event"}
 
 
 def test_steps_stand_in_the_order_of_the_line() -> None:
