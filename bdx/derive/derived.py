@@ -8,9 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A value for `column` of the battery table, by derivation `by` of specs/derivations.toml, from `inputs`."""
+    """A value for `column` of the battery table, by derivation `by` of specs/derivations.toml, from `inputs`.
+
+    `rows` names the canonical rows it was computed from, "table[first:last]" or "table[key]", several apart by blanks;
+    `version` is the version of the derivation it was computed with.
+    """
 
     column: str
     value: Any
     by: str
     inputs: str
+    rows: str = ""
+    version: str = ""

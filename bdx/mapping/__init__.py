@@ -64,5 +64,12 @@ def places(format_spec: FormatSpec) -> dict[str, str]:
     return known(facts["format"]) if known is not None else {}
 
 
+def fields(format_spec: FormatSpec) -> list[tuple[str, str, str]]:
+    """Return (JSON pointer, table, column) of every place of a document; an item of a list is /*. None for what is no document."""
+    facts = facts_of(format_spec)
+    known = getattr(_kind(facts), "fields", None)
+    return known(facts["format"]) if known is not None else []
+
+
 def _kind(facts: Facts) -> Any:
     return importlib.import_module(f"bdx.mapping.{facts['kind']}")

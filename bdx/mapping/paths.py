@@ -10,6 +10,7 @@ from bdx.errors import UsageError
 from bdx.mapping import Context
 from bdx.mapping.paths_plan import plan
 from bdx.mapping.paths_read import to_chunks
+from bdx.mapping.paths_tree import Scope
 from bdx.mapping.paths_write import to_documents
 from bdx.mapping.transforms_base import Options
 from bdx.spec import Facts
@@ -52,6 +53,20 @@ def places(name: str) -> dict[str, str]:
         for column in node.columns:
             found.setdefault(f"{main.table}.{column}", pointer)
     return found
+
+
+def fields(name: str) -> list[tuple[str, str, str]]:
+    """Return (JSON pointer, table, column) of every place that a column or a copy of it has, those of child rows too."""
+    return list(_fields(plan(name, Options()).scopes[0], ""))
+
+
+def _fields(scope: Scope, base: str) -> Iterator[tuple[str, str, str]]:
+    for pointer, node in scope.nodes.items():
+        first = getattr(node, "first", None)
+        columns = node.columns or ((first.column,) if first is not None else ())
+        yield from ((base + pointer, scope.table, column) for column in columns)
+    for row in scope.places:
+        yield from _fields(row.scope, f"{base}{row.pointer}/*" if row.many else f"{base}{row.pointer}")
 
 
 def _options(context: Context) -> Options:

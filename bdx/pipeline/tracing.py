@@ -19,7 +19,8 @@ from bdx.errors import SourceError, UsageError
 from bdx.formats import dataset
 from bdx.mapping.epcis_names import Names
 from bdx.names import shortened
-from bdx.pipeline.reading import ReadOptions, chunks, open_source
+from bdx.pipeline.folders import open_all
+from bdx.pipeline.reading import ReadOptions, chunks
 
 _STRETCH = re.compile(r"^(.+)@(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)m$", re.DOTALL)
 _LISTED = 8
@@ -53,7 +54,7 @@ def load(sources: Sequence[str | Path], *, from_format: str | None = None, assum
     """
     options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
     rows, log = Rows(), Log()
-    opened = [open_source(str(uri), number, options) for number, uri in enumerate(sources, 1)]
+    opened = open_all([str(uri) for uri in sources], options, log)
     for item in opened:
         if item.format.engine == "dataset":
             for table, batch in dataset.read_columns(item.source, COLUMNS):

@@ -15,12 +15,12 @@ def render(run: GapRun) -> str:
     """Return a run as JSON: one document for one profile, a set of them for several; the same run gives the same bytes."""
     more = {"baseline": run.baseline, "changes": [asdict(change) for change in run.changes]} if run.baseline else {}
     if len(run.results) == 1:
-        document: dict[str, Any] = {**_document(run.results[0]), **more}
+        document: dict[str, Any] = {**told(run.results[0]), **more}
     else:
         document = {
             "schema": SET,
             "has_gaps": run.has_gaps,
-            "results": [_document(result) for result in run.results],
+            "results": [told(result) for result in run.results],
             "contradictions": [{**asdict(found), "text": found.text} for found in run.contradictions],
             **more,
         }
@@ -39,7 +39,8 @@ def lines(run: GapRun) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _document(result: GapResult) -> dict[str, Any]:
+def told(result: GapResult) -> dict[str, Any]:
+    """Return one result as the document that JSON holds."""
     profile = result.profile
     return {
         "schema": SCHEMA,

@@ -48,9 +48,9 @@ def mermaid(lineage: Lineage, extent: Extent) -> Iterator[str]:
     yield "flowchart LR"
     for what in _drawn(lineage, extent):
         if isinstance(what, _Box):
-            yield f'  {what.name}["{"<br/>".join(_entities(line) for line in what.label)}"]{":::asked" if what.asked else ""}'
+            yield f'  {what.name}["{"<br/>".join(entities(line) for line in what.label)}"]{":::asked" if what.asked else ""}'
         else:
-            label = f'|"{_entities(what.label)}"|' if what.label else ""
+            label = f'|"{entities(what.label)}"|' if what.label else ""
             yield f"  {what.begin} {'-.->' if what.dashed else '-->'}{label} {what.end}"
     yield "  classDef asked stroke-width:3px"
 
@@ -98,6 +98,6 @@ def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _entities(text: str) -> str:
+def entities(text: str) -> str:
     """Return text in which Mermaid reads nothing but text: every sign with a meaning as its number."""
     return _NOT_PLAIN.sub(lambda found: f"#{ord(found[0])};", text)
