@@ -1,4 +1,4 @@
-"""Cycles from a time series: counters and integrals agree, batches do not matter; and what passport values they support."""
+"""Cycles from a time series: counters and integrals agree, batches do not matter."""
 
 import random
 from pathlib import Path
@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bdx import canon, spec
-from bdx.derive import performance
+from bdx import canon
 from bdx.derive.cycles import BLOCK_ROWS, Cycles
 from bdx.pipeline.reading import ReadOptions, chunks, open_source
 
@@ -281,87 +280,3 @@ def test_counters_and_integral_of_real_files_agree(name: str, tolerance: float) 
     for key in ("charge_capacity_ah", "discharge_capacity_ah", "charge_energy_wh", "discharge_energy_wh"):
         a, b = (np.array([row[key] for row in rows]) for rows in (counted, integrated))
         assert (np.abs(a - b) <= tolerance * a.max()).all(), (key, np.abs(a - b).max() / a.max())
-
-
-def cycle(number: int, charge: float | None, discharge: float | None, **more: Any) -> dict[str, Any]:
-    row = {"test_id": "s1", "cycle_count": number, "charge_capacity_ah": charge, "discharge_capacity_ah": discharge, "direction_changes": 1}
-    if charge and discharge:
-        energies = {"charge_energy_wh": charge * 4.0, "discharge_energy_wh": discharge * 3.8}
-        row |= {**energies, "energy_efficiency_percent": 95.0 * discharge / charge}
-    return row | more
-
-
-def derived(*rows: dict[str, Any]) -> dict[str, Any]:
-    return {value.column: value.value for value in performance.attributes(canon.from_rows("cycle", list(rows)))}
-
-
-def why_not(*rows: dict[str, Any]) -> str:
-    return performance.why_not(canon.from_rows("cycle", list(rows)))
-
-
-def test_every_derivation_from_cycles_has_a_method_and_none_is_idle() -> None:
-    named = {row["by"] for row in performance.derivations()}
-    assert named == set(performance.METHODS)
-    for row in performance.derivations():
-        spec.table("battery").column(row["to"].removeprefix("battery."))
-
-
-def test_passport_values_of_a_plain_test() -> None:
-    values = derived(cycle(1, 14.1, 14.0), cycle(2, 14.0, 13.9), cycle(3, 13.9, 13.8))
-    assert values == {
-        "rated_capacity_ah": 14.0,
-        "certified_usable_energy_kwh": pytest.approx(0.0532),
-        "initial_rte_percent": pytest.approx(95.0 * 13.9 / 14.0),
-        "full_cycles": 2,
-        "capacity_throughput_ah": pytest.approx(83.7),
-        "energy_throughput_kwh": pytest.approx((4.0 * 42.0 + 3.8 * 41.7) / 1000),
-    }
-    assert why_not(cycle(1, 14.1, 14.0)) == ""
-
-
-def test_incomplete_cycles_are_passed_over() -> None:
-    """A charged start, a cut end, a pulse and several cycles under one number are no rated capacity."""
-    rows = [
-        cycle(1, 0.5, 14.0),
-        cycle(2, 28.0, 27.9, direction_changes=4),
-        cycle(3, 0.3, 0.3),
-        cycle(4, 14.0, 13.9),
-        cycle(5, 14.0, None),
-    ]
-    values = derived(*rows)
-    assert values["rated_capacity_ah"] == 13.9
-    assert values["initial_rte_percent"] == pytest.approx(95.0 * 13.9 / 14.0)
-    assert "energy_throughput_kwh" not in values, "a cycle without energies leaves the sum unknown"
-
-
-def test_an_efficiency_over_100_is_not_derived() -> None:
-    assert "initial_rte_percent" not in derived(cycle(1, 12.0, 14.0, energy_efficiency_percent=110.0))
-    assert derived(cycle(1, 12.0, 14.0, energy_efficiency_percent=110.0), cycle(2, 14.0, 14.0))["initial_rte_percent"] == 95.0
-
-
-@pytest.mark.parametrize(
-    ("rows", "reason"),
-    [
-        ([], "it holds no cycle"),
-        ([cycle(1, 0.0, 0.0)], "no cycle has charge or discharge capacity"),
-        ([cycle(1, 5.0, None)], "no cycle is complete: discharge is missing (cycle 1)"),
-        ([cycle(1, None, 5.0)], "no cycle is complete: charge is missing (cycle 1)"),
-        (
-            [cycle(1, 5.0, 14.0), cycle(2, 6.0, 14.0), cycle(3, 14.0, 14.0, direction_changes=9)],
-            "no cycle is complete: discharge is not 50 to 120 % of charge (cycles 1, 2); "
-            "current turns more than twice, so the number covers several cycles (cycle 3)",
-        ),
-    ],
-)
-def test_why_nothing_is_derived(rows: list[dict[str, Any]], reason: str) -> None:
-    assert why_not(*rows) == reason
-    assert derived(*rows) == {}
-
-
-def test_the_world_has_the_figures_of_the_story() -> None:
-    batches = timeseries(ROOT / "fixtures" / "world" / "cycler.ndax")
-    values = derived(*fold(*batches))
-    assert values["rated_capacity_ah"] == pytest.approx(14.05, abs=0.005)
-    assert values["certified_usable_energy_kwh"] == pytest.approx(0.516, abs=0.001)
-    assert values["initial_rte_percent"] == pytest.approx(95.1, abs=0.1)
-    assert values["full_cycles"] == 2

@@ -432,8 +432,8 @@ def test_a_passport_rests_on_the_repaired_series(tmp_path: Path) -> None:
     sources = [neware(tmp_path / "a.csv"), FOLDER.parent / "world" / "master.csv"]
     result = convert(sources, tmp_path / "p.json", to="idta-02035", repair=["current-milliampere"])
     assert [row["by"] for row in result.evidence if row["method"] == "repaired"] == ["current-milliampere"]
-    rated = [row for row in result.evidence if row["column"] == "rated_capacity_ah" and row["method"] == "measured"]
-    assert float(rated[0]["value"]) < 1
+    moved = [row for row in result.evidence if row["column"] == "capacity_throughput_ah" and row["method"] == "measured"]
+    assert float(moved[0]["value"]) < 10, "ampere-hours: of milliamperes taken for amperes it would be a thousand times that"
 
 
 def test_repair_list_and_hint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

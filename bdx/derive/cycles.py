@@ -12,19 +12,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bdx import canon
-from bdx.derive.flows import COUNTERS, GOES_ON, carried_on, counted, integrated
+from bdx.derive.blocks import BLOCK_ROWS, QUANTITIES, SCOPES, Block, Blocks
+from bdx.derive.steps import Steps
 
-BLOCK_ROWS = 65_536
-"""Rows are folded in blocks of this many, however they arrive: the sums round the same for any batch size."""
+__all__ = ["AGREE", "BLOCK_ROWS", "Cycles"]
+
+AGREE = 0.005
+"""Counters and integral agree within this share."""
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 
-_QUANTITIES = ("charging_capacity_ah", "discharging_capacity_ah", "charging_energy_wh", "discharging_energy_wh")
-_NAMES = {"cycle": "cycle_count", "voltage": "voltage_volt", "current": "current_ampere"}
-_SCOPES = ("step_", "cycle_")
 _RESTARTING = ("step_charging_capacity_ah", "step_discharging_capacity_ah")
-_CARRIED = ("cycle", "step", "time", "current", "voltage", *COUNTERS)
 _RISEN = "risen"
 _STRONG = 0.01
 """Share of the largest current so far below which a record counts as rest."""
@@ -37,11 +36,13 @@ class _Cycle:
     """What is known of one cycle so far; the four sums are charge in, charge out, energy in, energy out."""
 
     records: int = 0
+    first_row: int = 0
+    last_row: int = 0
     start: float = np.nan
     end: float = np.nan
-    low: Floats = field(default_factory=lambda: np.full(3, np.nan))
+    low: Floats = field(default_factory=lambda: np.full(2, np.nan))
     high: Floats = field(default_factory=lambda: np.full(3, np.nan))
-    counted: dict[str, Floats] = field(default_factory=lambda: {source: np.zeros(4) for source in (*_SCOPES, _RISEN)})
+    counted: dict[str, Floats] = field(default_factory=lambda: {source: np.zeros(4) for source in (*SCOPES, _RISEN)})
     integral: Floats = field(default_factory=lambda: np.zeros(4))
     phases: list[list[float]] = field(default_factory=list)
 
@@ -55,89 +56,74 @@ class Cycles:
     Cycles keep the instrument's numbers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, steps: bool = False, first_row: int = 1) -> None:
         self._cycles: dict[int, _Cycle] = {}
-        self._waiting: list[dict[str, Floats]] = []
-        self._rows = 0
-        self._present: set[str] = set()
-        self._last: dict[str, float] = {}
+        self._blocks = Blocks(steps=steps, first_row=first_row)
+        self._steps = Steps() if steps else None
         self._open: dict[str, tuple[int, Floats]] = {}
         self._largest = 0.0
 
     def watch(self, batch: pa.RecordBatch) -> None:
-        """Take in one batch of `timeseries`; one without `cycle_count` is passed over."""
-        if "cycle_count" not in batch.schema.names or not batch.num_rows:
-            return
-        self._waiting.append(self._columns(batch))
-        self._rows += batch.num_rows
-        if self._rows < BLOCK_ROWS:
-            return
-        columns = _join(self._waiting)
-        whole = self._rows // BLOCK_ROWS * BLOCK_ROWS
-        for start in range(0, whole, BLOCK_ROWS):
-            self._fold({name: values[start : start + BLOCK_ROWS] for name, values in columns.items()})
-        self._rows -= whole
-        self._waiting = [{name: values[whole:] for name, values in columns.items()}] if self._rows else []
+        """Take in one batch of `timeseries`; one without `cycle_count` is passed over, unless for its steps."""
+        for block in self._blocks.cut(batch):
+            self._fold(block)
 
     def finish(self, test_id: str) -> pa.RecordBatch | None:
         """Return the rows of `cycle` in the order the cycles began; None where the series has no cycle numbers."""
-        if self._rows:
-            self._fold(_join(self._waiting))
-            self._waiting, self._rows = [], 0
-        for scope in _SCOPES:
+        for block in self._blocks.rest():
+            self._fold(block)
+        for scope in SCOPES:
             self._close(scope)
         if not self._cycles:
             return None
-        source = self._source()
-        return canon.from_rows("cycle", [_row(test_id, number, cycle, source, self._present) for number, cycle in self._cycles.items()])
+        source, present = self._source(), self._blocks.present
+        return canon.from_rows("cycle", [_row(test_id, number, cycle, source, present) for number, cycle in self._cycles.items()])
 
-    def _columns(self, batch: pa.RecordBatch) -> dict[str, Floats]:
-        """Return the columns the fold needs as floats, NaN where empty or absent."""
-        names = set(batch.schema.names)
-        clock = "test_time_second" if "test_time_second" in names else "unix_time_second"
-        step = "step_count" if "step_count" in names else ""
-        wanted = {**_NAMES, "time": clock, "step": step}
-        wanted |= {name: name for scope in _SCOPES for name in (scope + quantity for quantity in _QUANTITIES)}
-        wanted |= {name: name for name in COUNTERS if name in names}
-        found = {}
-        for key, name in wanted.items():
-            found[key] = _floats(batch, name) if name in names else np.full(batch.num_rows, np.nan)
-        heat = [_floats(batch, name) for name in batch.schema.names if name.endswith("_celsius")]
-        found["temperature"] = np.fmax.reduce(heat) if heat else np.full(batch.num_rows, np.nan)
-        return found
+    def steps(self, test_id: str, nominal_ah: float | None = None) -> pa.RecordBatch | None:
+        """Return the rows of `step`, after `finish`; None where none were asked for or the series has no current."""
+        return None if self._steps is None else self._steps.finish(test_id, self._blocks.present, nominal_ah)
 
-    def _fold(self, columns: dict[str, Floats]) -> None:
+    def deviations(self) -> list[tuple[str, float, float]]:
+        """Return per quantity what the instrument counted and what integrating gives, over all cycles, after `finish`."""
+        source, present = self._source(), self._blocks.present
+        if not source or not self._cycles or not {"time", "current", "voltage"} <= present:
+            return []
+        sums = [np.sum([cycle.counted[source] for cycle in self._cycles.values()], axis=0)]
+        sums.append(np.sum([cycle.integral for cycle in self._cycles.values()], axis=0))
+        counts = any({f"{scope}{name}" for name in QUANTITIES[2:]} <= present for scope in ("step_", "cycle_", "schedule_", ""))
+        names = QUANTITIES if counts else QUANTITIES[:2]
+        return [(name, float(a), float(b)) for name, a, b in zip(names, *sums, strict=False)]
+
+    def _fold(self, block: Block) -> None:
         """Add one block of rows to the cycles; values beyond any float's reach only spoil their own sums."""
         with np.errstate(invalid="ignore", over="ignore"):
-            self._add(columns)
+            if "cycle" in self._blocks.present:
+                self._add(block)
+            if self._steps is not None:
+                self._steps.take(block)
 
-    def _add(self, columns: dict[str, Floats]) -> None:
-        self._present |= {name for name, values in columns.items() if not np.isnan(values).all()}
-        columns |= {name: carried_on(columns[name], self._last.get(name, np.nan)) for name in GOES_ON if name in columns}
-        before = {name: np.append(self._last.get(name, np.nan), values[:-1]) for name, values in columns.items() if name in _CARRIED}
-        self._last = {name: float(columns[name][-1]) for name in _CARRIED if name in columns}
-        cycle = columns["cycle"]
-        new_cycle = ~_same(cycle, before["cycle"])
-        new_step = new_cycle | ~_same(columns["step"], before["step"])
-        starts = np.flatnonzero(new_cycle)
+    def _add(self, block: Block) -> None:
+        columns = block.columns
+        starts = np.flatnonzero(block.new_cycle)
         starts = starts if len(starts) and starts[0] == 0 else np.append(0, starts)
-        flows = integrated(columns, before, new_step)
-        told = any(self._present.issuperset(scope + quantity for quantity in _QUANTITIES) for scope in _SCOPES)
-        risen = None if told else counted(columns, before, new_step, new_cycle)
-        self._sum(columns, np.concatenate([flows, np.zeros_like(flows) if risen is None else risen]), starts)
-        self._count("step_", columns, new_step | _restarts(columns, before))
-        self._count("cycle_", columns, new_cycle)
-        self._turn(columns["current"], cycle, flows if risen is None or not risen.any() else risen)
+        risen = None if self._blocks.told else block.risen
+        self._sum(block, risen, starts)
+        numbered = block.new_step if "step" in self._blocks.present else block.new_cycle
+        self._count("step_", columns, numbered | _restarts(columns, block.before))
+        self._count("cycle_", columns, block.new_cycle)
+        self._turn(columns["current"], columns["cycle"], block.integral if risen is None or not risen.any() else risen)
 
     def _at(self, number: float) -> _Cycle:
         return self._cycles.setdefault(int(number), _Cycle())
 
-    def _sum(self, columns: Mapping[str, Floats], flows: Floats, starts: Places) -> None:
-        """Add records, extremes and integrals of each run of one cycle."""
+    def _sum(self, block: Block, risen: Floats | None, starts: Places) -> None:
+        """Add records, extremes and what moved to each run of one cycle."""
+        columns = block.columns
         lengths = np.diff(np.append(starts, len(columns["cycle"])))
-        sums = np.add.reduceat(flows, starts, axis=1)
+        sums = np.add.reduceat(block.integral, starts, axis=1)
+        rises = None if risen is None else np.add.reduceat(risen, starts, axis=1)
         extremes = [columns[name] for name in ("voltage", "current", "temperature")]
-        low = np.stack([np.fmin.reduceat(values, starts) for values in extremes])
+        low = np.stack([np.fmin.reduceat(values, starts) for values in extremes[:2]])
         high = np.stack([np.fmax.reduceat(values, starts) for values in extremes])
         ends = starts + lengths - 1
         for k, start in enumerate(starts.tolist()):
@@ -146,22 +132,26 @@ class Cycles:
                 continue
             cycle = self._at(number)
             if not cycle.records:
-                cycle.start = columns["time"][start]
-            cycle.end = columns["time"][ends[k]]
+                cycle.start, cycle.first_row = columns["time"][start], block.first_row + start
+            cycle.end, cycle.last_row = columns["time"][ends[k]], block.first_row + int(ends[k])
             cycle.records += int(lengths[k])
             cycle.low, cycle.high = np.fmin(cycle.low, low[:, k]), np.fmax(cycle.high, high[:, k])
-            cycle.integral += sums[:4, k]
-            cycle.counted[_RISEN] += sums[4:, k]
+            cycle.integral += sums[:, k]
+            if rises is not None:
+                cycle.counted[_RISEN] += rises[:, k]
 
     def _count(self, scope: str, columns: Mapping[str, Floats], new: npt.NDArray[np.bool_]) -> None:
         """Add the largest counter of each finished step (or cycle) to its cycle; the last one stays open for the next block."""
-        names = [scope + quantity for quantity in _QUANTITIES]
-        if self._present.isdisjoint(names):
+        names = [scope + quantity for quantity in QUANTITIES]
+        if self._blocks.present.isdisjoint(names):
             return
         starts = np.flatnonzero(new)
         if not len(starts) or starts[0] > 0:
             starts = np.append(0, starts)
-        peaks = np.nan_to_num(np.stack([np.fmax.reduceat(np.abs(columns[name]), starts) for name in names], axis=1))
+        peaks = np.zeros((len(starts), 4))
+        for k, name in enumerate(names):
+            if name in columns:
+                peaks[:, k] = np.nan_to_num(np.fmax.reduceat(np.abs(columns[name]), starts))
         numbers = columns["cycle"][starts]
         if scope in self._open and not new[0]:
             peaks[0] = np.maximum(peaks[0], self._open.pop(scope)[1])
@@ -201,11 +191,11 @@ class Cycles:
         Of those of a step or cycle both capacities and both energies must be there; the capacities alone serve where nothing can be
         integrated. Counters that stand at zero while current flows are not kept by the instrument.
         """
-        for scope in _SCOPES:
-            names = [scope + quantity for quantity in _QUANTITIES]
-            if self._present.issuperset(names):
+        for scope in SCOPES:
+            names = [scope + quantity for quantity in QUANTITIES]
+            if self._blocks.present.issuperset(names):
                 return scope
-            if self._present.issuperset(names[:2]) and not self._present.issuperset(("time", "current")):
+            if self._blocks.present.issuperset(names[:2]) and not self._blocks.present.issuperset(("time", "current")):
                 return scope
         risen = sum(float(cycle.counted[_RISEN][:2].sum()) for cycle in self._cycles.values())
         return _RISEN if risen > 0 else ""
@@ -215,28 +205,9 @@ def _restarts(columns: Mapping[str, Floats], before: Mapping[str, Floats]) -> np
     """Return where a counter falls to less than half: without step numbers that is where a step began."""
     found = np.zeros(len(columns["cycle"]), np.bool_)
     for name in _RESTARTING:
-        found |= np.abs(columns[name]) < np.abs(before[name]) / 2
+        if name in columns:
+            found |= np.abs(columns[name]) < np.abs(before[name]) / 2
     return found & np.isnan(columns["step"])
-
-
-def _floats(batch: pa.RecordBatch, name: str) -> Floats:
-    column = batch.column(batch.schema.get_field_index(name))
-    values = column.cast(pa.float64(), safe=False)
-    if values.null_count:
-        values = values.fill_null(float("nan"))
-    return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-
-
-def _join(pieces: list[dict[str, Floats]]) -> dict[str, Floats]:
-    """Return the pieces as one; a column that some of them lack is empty there."""
-    if len(pieces) == 1:
-        return pieces[0]
-    names = {name: None for piece in pieces for name in piece}
-    return {name: np.concatenate([piece.get(name, np.full(len(piece["cycle"]), np.nan)) for piece in pieces]) for name in names}
-
-
-def _same(now: Floats, before: Floats) -> npt.NDArray[np.bool_]:
-    return np.asarray((now == before) | (np.isnan(now) & np.isnan(before)))
 
 
 def _turns(phases: list[list[float]]) -> int:
@@ -253,7 +224,7 @@ def _row(test_id: str, number: int, cycle: _Cycle, source: str, present: set[str
     if source == _RISEN:
         has_energy = bool(cycle.counted[_RISEN][2:].any()) or "voltage" in present
     else:
-        has_energy = {source + quantity for quantity in _QUANTITIES} <= present if source else {"time", "current", "voltage"} <= present
+        has_energy = {source + quantity for quantity in QUANTITIES} <= present if source else {"time", "current", "voltage"} <= present
     charge, discharge, energy_in, energy_out = (
         value if known else None for value, known in zip(sums, (has_charge, has_charge, has_energy, has_energy), strict=True)
     )
@@ -262,6 +233,8 @@ def _row(test_id: str, number: int, cycle: _Cycle, source: str, present: set[str
         "test_id": test_id,
         "cycle_count": number,
         "records": cycle.records,
+        "first_row": cycle.first_row,
+        "last_row": cycle.last_row,
         "start_time_s": _known(cycle.start),
         "end_time_s": _known(cycle.end),
         "charge_capacity_ah": charge,

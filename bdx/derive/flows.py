@@ -29,6 +29,9 @@ def integrated(columns: Mapping[str, Floats], before: Mapping[str, Floats], new_
     the charge goes, whatever the sign of the voltage: so do the counters of instruments, where an electrode is below its reference.
     """
     hours = columns["time"] - before["time"]
+    if "step_time" in columns:  # the first record of a step: what lies before its step is no time of its current
+        since = columns["step_time"]
+        hours = np.where(new_step & (since >= 0) & (since < hours), since, hours)
     hours = np.where(hours > 0, hours, 0.0) / 3600.0
     power, power_before = columns["current"] * columns["voltage"], before["current"] * before["voltage"]
     current = np.where(new_step, columns["current"], (columns["current"] + before["current"]) / 2)

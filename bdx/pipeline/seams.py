@@ -38,13 +38,14 @@ class Seams:
         self._forced = forced
         self._end: _End | None = None
         self._test = ""
-        self._cycles = Cycles()
+        self._cycles = Cycles(steps=True)
+        self._steps = False
         self._moved = 0.0
 
     def pieces(self, opened: Opened, stream: Iterable[Chunk]) -> Iterator[Chunk]:
         """Yield the chunks of the next instrument source under the test they belong to.
 
-        Chunks of `cycle` are held back and derived anew over the whole test; the `test` row of a continued source is a loss.
+        Chunks of `cycle` and `step` are held back and derived anew over the whole test; the `test` row of a continued source is a loss.
         Raises: MappingError where `forced` and the source holds several tests, or time starts again without a wall clock to place it.
         """
         fresh = False
@@ -56,7 +57,7 @@ class Seams:
                     fresh = not self._continues(opened, batch)
                     if fresh:
                         yield from self.finish()
-                        self._test, self._cycles, self._moved = opened.id, Cycles(), 0.0
+                        self._test, self._cycles, self._moved = opened.id, Cycles(steps=True), 0.0
                 begun = True
                 batch = _moved(batch, self._moved)
                 self._cycles.watch(batch)
@@ -64,19 +65,22 @@ class Seams:
                 yield {**chunk, "timeseries": tagged(batch, self._test)}
             elif self._forced and batch is not None and "test_id" in batch.schema.names:
                 raise MappingError(f"{opened.uri} cannot be joined: it holds several tests of its own; leave out --join")
-            elif "cycle" in chunk and begun:
-                continue
+            elif ("cycle" in chunk or "step" in chunk) and begun:
+                self._steps = self._steps or "step" in chunk
             elif "test" in chunk and begun and not fresh:
                 opened.log.lose(opened.uri, "test facts of a continued source", f"the test is that of {self._test}", chunk["test"].num_rows)
             else:
                 yield chunk
 
     def finish(self) -> Iterator[Chunk]:
-        """Yield the cycles of the test that ends here."""
+        """Yield the cycles of the test that ends here, and its steps where the sources brought theirs."""
         rows = self._cycles.finish(self._test) if self._test else None
         if rows is not None and rows.num_rows:
             yield {"cycle": rows}
-        self._test, self._cycles, self._end = "", Cycles(), None
+        steps = self._cycles.steps(self._test) if self._test and self._steps else None
+        if steps is not None and steps.num_rows:
+            yield {"step": steps}
+        self._test, self._cycles, self._steps, self._end = "", Cycles(steps=True), False, None
 
     def _continues(self, opened: Opened, batch: pa.RecordBatch) -> bool:
         """Say whether a source goes on with the test of the one before it; logs the seam."""
