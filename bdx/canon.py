@@ -143,10 +143,10 @@ class Log:
             code, source=source, table=table, column=column, row=row, locator=locator, count=count, value=value, examples=examples, **slots
         )
 
-    def find_each(self, code: str, *, source: str, table: str, column: str, row: int, **facts: Any) -> None:
-        """Record a fault of one row as a finding of its own, beside those of other rows."""
+    def find_each(self, code: str, *, source: str, table: str, column: str, row: int | None = None, key: str = "", **facts: Any) -> None:
+        """Record a fault of one row, or of the record `key`, as a finding of its own, beside those of others."""
         found = finding(code, source=source, table=table, column=column, row=row, **facts)
-        self._findings[code, source, table, column, str(row)] = found
+        self._findings[code, source, table, column, key or str(row)] = found
 
     def lose(self, source: str, what: str, why: str, count: int = 1) -> None:
         """Record that `what` of `source` was not carried, `count` times, and why."""

@@ -22,6 +22,7 @@ COMMANDS = {
     "gaps": "name what a receiver will miss",
     "diff": "show what differs between two files of any formats",
     "lineage": "show what an item was made of and what became of it",
+    "trace": "follow a value of a passport back to where it came from",
     "loss": "show what one model cannot carry of another",
     "formats": "list formats, or show one",
     "schema": "list canonical tables, or show one",

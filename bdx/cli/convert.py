@@ -66,7 +66,25 @@ def _listed(ctx: click.Context, _param: click.Parameter, words: tuple[str, ...])
     show_default=True,
     help="Names of persons: leave them out, write keyed pseudonyms (key in BDX_PERSONAL_KEY), or keep them.",
 )
-@click.option("--prefer", default="", metavar="SOURCE", help="Source whose values win where several disagree.")
+@click.option("--ids", default="", metavar="FILE", help="Table of names that mean the same item: in cycler, MES, master data.")
+@click.option(
+    "--prefer",
+    multiple=True,
+    metavar="SOURCE|METHOD",
+    help="Source whose values win where several disagree, or measured, derived, declared in the order wanted. Repeatable.",
+)
+@click.option(
+    "--tolerance", multiple=True, metavar="[COLUMN=]SHARE", help="Share within which numbers agree: 2% (default), rated_capacity_ah=0.5%."
+)
+@click.option(
+    "--require", multiple=True, metavar="PROFILE", help="Write nothing unless it has no gap by PROFILE (bdx profiles). Repeatable."
+)
+@click.option("--require-each", is_flag=True, help="Put records with gaps by --require into the --reject FILE and write the others.")
+@click.option("--category", metavar="CATEGORY", help="Category taken for every record when gaps are weighed, as in ev, lmt, industrial.")
+@click.option("--as-of", type=options.Day(), help="Day the requirements are judged on; without it every one counts as in force.")
+@click.option("--jobs", type=click.IntRange(0), default=0, metavar="N", help="Processes that read cycler files; 0: one per core if many.")
+@click.option("--evidence", metavar="FILE", help="Write where each value of passports comes from to FILE; else beside DEST.")
+@click.option("--no-evidence", is_flag=True, help="Write no evidence beside passports.")
 @click.option("--report", metavar="FILE", help="Write findings, losses, gaps and the evidence of each value as JSON to FILE.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
 def command(
@@ -76,6 +94,8 @@ def command(
     repair: tuple[str, ...],
     reject: str | None,
     report: str | None,
+    evidence: str | None,
+    no_evidence: bool,
     quiet: bool,
     **wanted: Any,
 ) -> None:
@@ -83,23 +103,34 @@ def command(
 
     The formats are told by the bytes; - reads stdin. Several sources become one data set; with a passport target
     (-t idta-02035, -t catenax-battery-pass) they become one passport per battery, joined by serial number, each
-    value with its evidence. Cycler files whose records go on where the one before ended are one test. What the
-    target cannot hold is named on stderr, as are the gaps of the passport. Nothing is repaired unasked; what --repair
-    does is counted on stderr and kept in the table `evidence`. A broken record stops a conversion, naming its line;
-    with --reject it goes to FILE with a finding, the rest passes, and the exit code is 1 if FILE is not empty.
+    value with its evidence in DEST.evidence.jsonl (see bdx trace). Cycler files whose records go on where the one
+    before ended are one test. What the target cannot hold is named on stderr, as are the gaps of the passport. Nothing
+    is repaired unasked; what --repair does is counted on stderr and kept in the table `evidence`. A broken record stops
+    a conversion, naming its line; with --reject it goes to FILE with a finding, the rest passes, and the exit code is 1
+    if FILE is not empty.
 
     \b
       bdx convert test.ndax -o test.parquet
       cat test.ndax | bdx convert - -t arrow | bdx convert - -o test.h5
       bdx convert test.csv -o test.parquet --repair current-milliampere
       bdx convert test.ndax line.xml master.csv -t idta-02035 -o passport.json
+      bdx convert cycler/ mes/ master.csv --ids names.csv -t idta-02035 --require eu-battery-regulation -o passports.jsonl
       bdx convert passports.jsonl master.csv --set model_id=BX36-14 -t idta-02035 -o out.jsonl
     """
     from bdx.pipeline.converting import convert
+    from bdx.pipeline.gate import GateError
 
-    options.keep_apart(report, (*sources, destination, *([reject] if reject else [])))
-    with Progress(quiet) as progress:
-        result = convert(sources, destination, repair=repair, reject=reject or "", progress=progress.update, **wanted)
+    if evidence and no_evidence:
+        raise click.UsageError("--evidence and --no-evidence exclude each other")
+    options.keep_apart(report, (*sources, destination, *(name for name in (reject, evidence, wanted["ids"]) if name)))
+    told = None if no_evidence else evidence or ""
+    try:
+        with Progress(quiet) as progress:
+            result = convert(sources, destination, repair=repair, reject=reject or "", evidence=told, progress=progress.update, **wanted)
+    except GateError as error:
+        for held in error.results:
+            _report_gaps(held)
+        raise
     if not quiet:
         options.report_findings(result.findings)
         _report_repairs(result.findings, repair)
@@ -108,6 +139,8 @@ def command(
         if destination != "-":
             rows = ", ".join(f"{count:,} {name}" for name, count in result.rows.items() if count)
             click.echo(f"wrote {destination} ({result.format}: {rows})", err=True)
+        if result.evidence_file:
+            click.echo(f"wrote {result.evidence_file} (evidence of {result.evidence_rows:,} values)", err=True)
     if report:
         _write_report(report, result)
     if result.rejected:
@@ -151,7 +184,8 @@ def _write_report(path: str, result: Any) -> None:
         "findings": [dataclasses.asdict(found) for found in result.findings],
         "losses": [dataclasses.asdict(loss) for loss in result.losses],
         "evidence": result.evidence,
-        "gaps": json.loads(gaps_json.render(result.gaps)) if result.gaps is not None else None,
+        "evidence_file": result.evidence_file,
+        "gaps": gaps_json.told(result.gaps) if result.gaps is not None else None,
     }
     options.write_text(path, json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
 

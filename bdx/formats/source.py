@@ -47,6 +47,8 @@ class Source:
         self._file = self.path
         self._member = ""
         self._stdin = stdin
+        self._head: bytes | None = b""
+        self._raw_head = b""
         self._raw_spool: BinaryIO | None = None
         self._spool: BinaryIO | None = None
         self._copies: list[BinaryIO] = []
@@ -70,6 +72,27 @@ class Source:
                 raise SourceError(f"cannot be read: {error.strerror or error}", path=self.uri) from error
         if packing := packed.kind(self.head):
             self._unpack(packing)
+
+    @property
+    def head(self) -> bytes:
+        """The first 64 KiB."""
+        if self._head is None:
+            assert self._file is not None
+            try:
+                with self._file.open("rb") as file:
+                    self._head = self._raw_head = _read_up_to(file, HEAD_BYTES)
+            except OSError as error:
+                raise SourceError(f"cannot be read: {error.strerror or error}", path=self.uri) from error
+        return self._head
+
+    @head.setter
+    def head(self, data: bytes) -> None:
+        self._head = data
+
+    def rest(self) -> None:
+        """Let go of the head of a plain file until it is asked for again: thousands of sources may wait for their turn."""
+        if self._file is not None and not self.packing and not self.is_directory:
+            self._head, self._raw_head = None, b""
 
     def unzip(self) -> bool:
         """Read the only file of a ZIP instead of the ZIP, from now on; return whether it holds just one."""

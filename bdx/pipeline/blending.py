@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from bdx import canon
 from bdx.canon import Log
 from bdx.derive.merge import BOOKKEEPING, agree, text
+from bdx.derive.tolerance import Tolerance
 from bdx.formats.canonical import concat
 from bdx.formats.rows_cells import text_of
 
@@ -53,10 +54,13 @@ def _counted(keys: pa.Array) -> Any:
 
 
 class Blend:
-    """Puts child rows of another source beside those of the first; `wins` says whose value stays where they differ."""
+    """Puts child rows of another source beside those of the first; `wins` says why its value counts, else `stays` why not."""
 
-    def __init__(self, table: str, sources: tuple[str, str], source_id: str, log: Log, *, wins: bool) -> None:
-        self._table, self._log, self._wins = table, log, wins
+    def __init__(
+        self, table: str, sources: tuple[str, str], source_id: str, log: Log, *, wins: str, stays: str, tolerance: Tolerance
+    ) -> None:
+        self._table, self._log, self._wins, self._stays = table, log, wins, stays
+        self._tolerance = tolerance
         self._mine, self._theirs = sources
         self._source_id = source_id
         self._evidence: list[dict[str, Any]] = []
@@ -90,8 +94,8 @@ class Blend:
             if twin[column] in (None, []):
                 twin[column] = value
                 self._note(row, column, value, number)
-            elif not agree(twin[column], value):
-                self._differs(twin, column, value)
+            elif not agree(twin[column], value, self._tolerance.of(self._table, column)):
+                self._differs(twin, column, value, row.get("locator"))
                 if self._wins:
                     twin[column] = value
                     self._note(row, column, value, number)
@@ -105,11 +109,12 @@ class Blend:
         said = {column: value for column, value in row.items() if column not in BOOKKEEPING}
         return next((other for other in known if all(other[column] == value for column, value in said.items())), None)
 
-    def _differs(self, twin: dict[str, Any], column: str, value: Any) -> None:
+    def _differs(self, twin: dict[str, Any], column: str, value: Any, locator: str | None) -> None:
         names = " ".join(str(twin[name]) for name in _NAMED_BY.get(self._table, ()))
         facts = {"battery": f"{twin['battery_key']}, {names}", "other": twin[column], "other_source": self._mine}
-        kept = value if self._wins else twin[column]
-        self._log.find("M061", source=self._theirs, table=self._table, column=column, value=value, kept=kept, **facts)
+        facts |= {"at": f" ({locator})" if locator else "", "other_at": f" ({twin['locator']})" if twin.get("locator") else ""}
+        facts |= {"kept": value if self._wins else twin[column], "why": self._wins or self._stays}
+        self._log.find("M061", source=self._theirs, table=self._table, column=column, value=value, **facts)
 
     def _note(self, row: dict[str, Any], column: str, value: Any, number: int) -> None:
         if column in BOOKKEEPING or value is None or value == []:

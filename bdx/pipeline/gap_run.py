@@ -15,8 +15,9 @@ from bdx.errors import UsageError
 from bdx.gaps.contradictions import Contradiction, contradictions
 from bdx.gaps.result import GapResult
 from bdx.gaps.trend import Change, changes, standings
+from bdx.pipeline.folders import open_all
 from bdx.pipeline.joining import Gathered, gather, join
-from bdx.pipeline.reading import Opened, ReadOptions, chunks, open_source
+from bdx.pipeline.reading import Opened, ReadOptions, chunks
 from bdx.rules import Checker
 
 SCHEMA, SET = "bdx-gaps/1", "bdx-gaps-set/1"
@@ -71,9 +72,9 @@ def find_all(
     """
     known = standings(_documents(baseline)) if baseline else {}
     analyses = _analyses(profiles, category, as_of, tier)
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
+    options = ReadOptions(from_format=from_format, assume_tz=assume_tz, steps=True)
     log = Log()
-    opened = [open_source(str(uri), number, options) for number, uri in enumerate(sources, 1)]
+    opened = open_all([str(uri) for uri in sources], options, log)
     if not opened:
         raise UsageError("no source given")
     checker = Checker(log, opened[0].uri)
@@ -110,7 +111,7 @@ def merged(opened: Sequence[Opened], options: ReadOptions, log: Log, battery: st
         # One cycler or factory file alone: what it could supply is derivable, not present.
         yield {"battery": canon.from_rows("battery", [{"battery_key": f"{opened[0].id}:1"}])}
         return
-    yield join(gathered, log, battery)
+    yield from join(gathered, log, battery)
 
 
 def _documents(path: str) -> list[dict[str, Any]]:

@@ -1,35 +1,41 @@
-"""Many sources into one record: small tables are gathered while the large ones stream past, then merged."""
+"""Many sources into one record: small tables are laid aside while the large ones stream past, then merged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bdx import spec
 from bdx.canon import Chunk, Log
-from bdx.derive import merge, performance, production
-from bdx.derive.derived import Derived
-from bdx.formats.sink import same_path
+from bdx.derive import merge
+from bdx.derive.claims import Claim, Terms
 from bdx.pipeline.apart import kept_apart
+from bdx.pipeline.claiming import PRODUCTION, TESTING, declared, item_names, measured, named_tests, produced
+from bdx.pipeline.ids_file import Ids
+from bdx.pipeline.joining_many import join_many
+from bdx.pipeline.name_hashes import hashes
+from bdx.pipeline.precedence import Precedence
 from bdx.pipeline.reading import Opened, ReadOptions, chunks
+from bdx.pipeline.spilling import Spool, slices
 
-PRODUCTION = ("item", "genealogy", "process_step", "process_parameter", "quality_result", "equipment")
-RANKS = {"declared": 1, "produced": 2, "measured": 3}
-PREFERRED = 9
+FEW = 4096
+"""Records and tests up to which everything is merged at once."""
 
 
 @dataclass(slots=True)
 class Gathered:
-    """What one source said, its large tables aside."""
+    """What one source said, its large tables aside: laid away in `spool` by number."""
 
     opened: Opened
-    claims: list[merge.Claim] = field(default_factory=list)
-    tables: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
+    spool: Spool
+    rank: int = 1
+    records: list[int] = field(default_factory=list)
+    names: list[Any] = field(default_factory=list)
+    """Of the records in each of those chunks the hashes of their identifiers, a column for each."""
+    tables: dict[str, list[int]] = field(default_factory=dict)
     last_unix: float | None = None
 
     @property
@@ -37,50 +43,103 @@ class Gathered:
         """Whether the source tells of production, where batteries are made."""
         return any(name in PRODUCTION for name in self.tables)
 
+    @property
+    def rows(self) -> int:
+        """How many records the source declares."""
+        return sum(len(names[0]) for names in self.names)
+
     def table(self, name: str) -> pa.Table | None:
         """Return the gathered rows of a table, or None where there are none."""
-        batches = self.tables.get(name)
-        return pa.Table.from_batches(batches) if batches else None
+        numbers = self.tables.get(name)
+        return pa.Table.from_batches([self.spool.read(number)[name] for number in numbers]) if numbers else None
 
-
-def gather(opened: Opened, options: ReadOptions, into: list[Gathered], prefer: str = "", *, alone: bool = False) -> Iterator[Chunk]:
-    """Yield a source's chunks less its battery rows, which become claims; appends what was gathered to `into`.
-
-    `prefer` names the source whose values win over all others; a canonical source that is not `alone` gets ids of this run.
-    """
-    found = Gathered(opened)
-    into.append(found)
-    rank = PREFERRED if prefer and same_path(prefer, opened.uri) else RANKS["declared"]
-    stream = chunks(opened, options)
-    for chunk in stream if alone or opened.format.world != "canonical" else kept_apart(opened, stream):
+    def take(self, chunk: Chunk) -> bool:
+        """Lay aside what is merged of a chunk; say whether that was its records."""
         if "battery" in chunk:
-            found.claims += merge.declared(chunk, opened.uri, opened.id, rank)
-            continue
+            for piece in slices({name: batch for name, batch in chunk.items() if name not in ("source", "evidence")}):
+                self.records.append(self.spool.add(piece))
+                self.names.append([hashes(piece["battery"].column(name)) for name in merge.IDENTIFIERS])
+            return True
         for name, batch in chunk.items():
-            if name in PRODUCTION or name in ("cycle", "test"):
-                found.tables.setdefault(name, []).append(batch)
+            if name in PRODUCTION or name in TESTING:
+                self.tables.setdefault(name, []).append(self.spool.add({name: batch}))
         if "timeseries" in chunk and "unix_time_second" in chunk["timeseries"].schema.names:
             latest = pc.max(chunk["timeseries"].column("unix_time_second")).as_py()
-            found.last_unix = latest if latest is not None else found.last_unix
-        yield chunk
+            self.last_unix = latest if latest is not None else self.last_unix
+        return False
 
 
-def join(gathered: list[Gathered], log: Log, battery: str = "", prefer: str = "") -> Chunk:
-    """Return the merged battery chunk (battery, children, evidence) of all gathered sources.
+def gather(
+    opened: Opened,
+    options: ReadOptions,
+    into: list[Gathered],
+    precedence: Precedence | None = None,
+    *,
+    alone: bool = False,
+    spool: Spool | None = None,
+) -> Iterator[Chunk]:
+    """Yield a source's chunks less its records, which are laid aside; appends what was gathered to `into`.
 
-    `battery` is the serial number that every source is about, where the user says so.
+    A canonical source that is not `alone` gets ids of this run. All sources share one spool.
     """
-    claims = [claim for found in gathered for claim in found.claims]
+    spool = spool if spool is not None else into[0].spool if into else Spool()
+    found = Gathered(opened, spool, (precedence or Precedence()).rank("declared", opened.uri))
+    into.append(found)
+    stream = chunks(opened, options)
+    for chunk in stream if alone or opened.format.world != "canonical" else kept_apart(opened, stream):
+        if not found.take(chunk):
+            yield chunk
+
+
+def join(
+    gathered: list[Gathered], log: Log, battery: str = "", precedence: Precedence | None = None, ids: Ids | None = None
+) -> Iterator[Chunk]:
+    """Yield the merged records (battery, children, evidence) of all gathered sources, in the order of the sources.
+
+    `battery` is the serial number that every source is about, where the user says so; `ids` tells which names are one item.
+    Few are merged at once, many in pieces, with the evidence of those that several sources speak of.
+    """
+    precedence = precedence or Precedence()
+    terms = Terms(precedence.tolerance)
+    rows = sum(found.rows for found in gathered)
+    tests = {number: names for number, found in enumerate(gathered) if (names := named_tests(found))}
+    if rows + sum(map(len, tests.values())) > FEW and not battery:
+        yield from join_many(gathered, tests, log, precedence, terms, ids)
+        return
+    claims = [claim for found in gathered for claim in declared(found, log, ids, battery)]
     alone = not claims
-    serials = {battery} if battery else {name for claim in claims for name in claim.identifiers} or None
-    for found in gathered:
-        boost = PREFERRED if prefer and same_path(prefer, found.opened.uri) else 0
-        claims += _measured(found, alone=alone, rank=boost or RANKS["measured"])
-        claims += _produced(found, serials, alone=alone, rank=boost or RANKS["produced"])
-    return merge.merge(_about(claims, battery, log) if battery else claims, log)
+    known = {name for claim in claims for name in claim.identifiers}
+    serials = {battery} if battery else known or None
+    said, only = _said(claims), _only(claims)
+    for number, found in enumerate(gathered):
+        for item in tests.get(number, ()):
+            rank = precedence.rank("measured", found.opened.uri)
+            known_as = (battery, *item_names(found, item, ids))
+            told = next((said[name] for name in known_as if name in said), {} if item else only)
+            claim = measured(found, item, told, rank, ids, alone=alone)
+            claims += [claim] if claim is not None else []
+        claims += produced(found, serials, precedence.rank("derived", found.opened.uri), ids, alone=alone)
+    if ids is not None:
+        ids.tell(log)
+    yield merge.merge(_about(claims, battery, log) if battery else claims, log, terms)
 
 
-def _about(claims: list[merge.Claim], battery: str, log: Log) -> list[merge.Claim]:
+def _said(claims: list[Claim]) -> dict[str, Mapping[str, Any]]:
+    """Return by every name what the records of that name declare."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for claim in claims:
+        values = {item.column: item.value for item in claim.values}
+        for name in claim.identifiers:
+            found[name] = {**values, **found.get(name, {})}
+    return found
+
+
+def _only(claims: list[Claim]) -> Mapping[str, Any]:
+    """Return what the only record declares; nothing where there are several."""
+    return {item.column: item.value for item in claims[0].values} if len(claims) == 1 else {}
+
+
+def _about(claims: list[Claim], battery: str, log: Log) -> list[Claim]:
     """Return the claims about one battery: what instruments and factory say is taken to be about it, declared rows only if they say so."""
     kept = []
     for claim in claims:
@@ -92,53 +151,3 @@ def _about(claims: list[merge.Claim], battery: str, log: Log) -> list[merge.Clai
             claim.identifiers = (battery, *claim.identifiers)
         kept.append(claim)
     return kept
-
-
-def _measured(found: Gathered, *, alone: bool, rank: int) -> list[merge.Claim]:
-    """Return one claim per item that the tests of an instrument source name: what the cycles of those tests say of it."""
-    cycles = found.table("cycle")
-    if cycles is None:
-        return []
-    opened = found.opened
-    items = _items(found.table("test"))
-    claims = []
-    for item, tests in items.items():
-        rows = cycles.filter(pc.is_in(cycles.column("test_id"), pa.array(tests, pa.string()))) if len(items) > 1 else cycles
-        batch = rows.combine_chunks().to_batches()[0] if rows.num_rows else None
-        values = performance.attributes(batch) if batch is not None else []
-        if batch is None or not values:
-            reason = performance.why_not(batch) if batch is not None else "it holds no cycle"
-            opened.log.find("M062", source=opened.uri, table="cycle", value=reason)
-            continue
-        if found.last_unix is not None and len(items) == 1:
-            at = datetime.fromtimestamp(found.last_unix, UTC)
-            known = spec.table("battery").by_name
-            values += [Derived(f"{v.column}_time", at, v.by, v.inputs) for v in values if f"{v.column}_time" in known]
-        claims.append(merge.Claim(opened.uri, opened.id, "measured", rank, (item,) if item else (), values, founds=alone))
-    return claims
-
-
-def _items(tests: pa.Table | None) -> dict[str, list[str]]:
-    """Return the tests of each item that tests name; those that name none are of one item without a name."""
-    found: dict[str, list[str]] = {}
-    for row in tests.select(["test_id", "item_id"]).to_pylist() if tests is not None else []:
-        found.setdefault(str(row["item_id"] or ""), []).append(row["test_id"])
-    return found or {"": []}
-
-
-def _produced(found: Gathered, serials: set[str] | None, *, alone: bool, rank: int) -> list[merge.Claim]:
-    """Return one claim per battery that a production source made."""
-    tables: dict[str, pa.Table] = {name: table for name in PRODUCTION if (table := found.table(name)) is not None}
-    if "item" not in tables:
-        return []
-    opened = found.opened
-    made = production.batteries(tables, serials)
-    if not made:
-        wanted = ", ".join(sorted(serials)[:3]) if serials else "any finished item"
-        opened.log.find("M063", source=opened.uri, table="item", value=wanted)
-    claims = []
-    for item in made:
-        children: dict[str, list[dict[str, Any]]] = {"material": item.materials} if item.materials else {}
-        names = tuple(dict.fromkeys(name for name in (item.serial, item.item_id) if name))
-        claims.append(merge.Claim(opened.uri, opened.id, "derived", rank, names, list(item.attributes), children, founds=alone))
-    return claims

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from bdx import canon
 from bdx.canon import Chunk, Log
 from bdx.derive.merge import BOOKKEEPING, IDENTIFIERS
+from bdx.derive.tolerance import Tolerance
 from bdx.formats.canonical import concat
 from bdx.formats.rows_cells import text_of
 from bdx.formats.sheets_family import MODEL, Children
@@ -42,8 +43,11 @@ class Other:
 
     item: Opened
     base: str
-    wins: bool
+    wins: str
+    """Why its values count where two disagree, "" where they do not: then `stays` says why."""
+    stays: str
     log: Log
+    tolerance: Tolerance = field(default_factory=Tolerance)
     layers: list[_Layer] = field(default_factory=list)
     children: dict[str, Children] = field(default_factory=dict)
 
@@ -84,12 +88,16 @@ class Other:
                 if mine is None:
                     found[table], told = rows, added(rows, table, self.item.id)
                 else:
-                    found[table], told = Blend(table, (self.base, self.item.uri), self.item.id, self.log, wins=self.wins).of(mine, rows)
+                    found[table], told = self._blend(table).of(mine, rows)
                 evidence.append(told)
         if evidence:
             before = [chunk["evidence"]] if "evidence" in chunk else []
             found["evidence"] = concat([*before, *evidence], canon.schema("evidence"))
         return found
+
+    def _blend(self, table: str) -> Blend:
+        sources = (self.base, self.item.uri)
+        return Blend(table, sources, self.item.id, self.log, wins=self.wins, stays=self.stays, tolerance=self.tolerance)
 
     def _places(self, batch: pa.RecordBatch, layer: _Layer, only: str | None) -> pa.Array:
         """Return for each battery the row of a layer that speaks of it, null where none does."""
@@ -121,9 +129,11 @@ class Other:
             known = mine.is_valid()
             taken = pc.and_(pc.invert(known), theirs.is_valid())
             if name not in BOOKKEEPING:
-                differs = np.flatnonzero(pc.invert(agreeing(mine, theirs)).to_numpy(zero_copy_only=False))
+                differs = np.flatnonzero(
+                    pc.invert(agreeing(mine, theirs, self.tolerance.of("battery", name))).to_numpy(zero_copy_only=False)
+                )
                 if len(differs):
-                    self._disagree(name, batch, mine, theirs, differs)
+                    self._disagree(name, batch, said, differs)
                     if self.wins:
                         turned = np.zeros(len(mine), np.bool_)
                         turned[differs] = True
@@ -132,11 +142,13 @@ class Other:
             arrays.append(_chosen(taken, theirs, mine))
         return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
 
-    def _disagree(self, name: str, batch: pa.RecordBatch, mine: pa.Array, theirs: pa.Array, rows: Any) -> None:
+    def _disagree(self, name: str, batch: pa.RecordBatch, said: pa.RecordBatch, rows: Any) -> None:
         first = int(rows[0])
-        value, other = theirs[first].as_py(), mine[first].as_py()
+        value, other = said.column(name)[first].as_py(), batch.column(name)[first].as_py()
+        places = [rows.column("locator")[first].as_py() for rows in (said, batch)]
         facts = {"battery": batch.column("battery_key")[first].as_py(), "other": other, "other_source": self.base}
-        facts["kept"] = value if self.wins else other
+        facts |= {"at": f" ({places[0]})" if places[0] else "", "other_at": f" ({places[1]})" if places[1] else ""}
+        facts |= {"kept": value if self.wins else other, "why": self.wins or self.stays}
         self.log.find("M061", source=self.item.uri, table="battery", column=name, count=len(rows), value=value, **facts)
 
     def left(self) -> Iterator[Chunk]:

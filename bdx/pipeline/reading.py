@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from bdx import canon, formats, mapping
 from bdx.canon import Chunk, Document, Log, Part, Table
-from bdx.derive.cycles import Cycles
 from bdx.errors import CorruptSource, TruncatedSource, UsageError, did_you_mean
 from bdx.formats.source import Source
 from bdx.pipeline.evening import even
 from bdx.pipeline.mapped import told
-from bdx.pipeline.rederiving import rederived
+from bdx.pipeline.measuring import with_resistance
+from bdx.pipeline.rederiving import rederived, with_cycles, with_steps
 from bdx.pipeline.rejecting import Rejects
 from bdx.pipeline.repairing import Repairs
 from bdx.spec import FormatSpec
@@ -34,6 +34,7 @@ class ReadOptions:
     `current_sign` (charge-positive or discharge-positive) says what the file does not show, `keep_going` keeps the whole records of a
     damaged source, `repair` names what is to be repaired, in this order, `rejects` takes records that are turned away while the others
     pass. `run` is the memory of sources read with the same options: what one says of machines, for those after it.
+    `steps` asks for the rows of `step` and `resistance` beside those of `cycle`.
     """
 
     from_format: str | None = None
@@ -45,6 +46,7 @@ class ReadOptions:
     rejects: Rejects | None = None
     stdin: BinaryIO | None = None
     run: dict[str, Any] = field(default_factory=dict)
+    steps: bool = False
 
 
 @dataclass(slots=True)
@@ -116,41 +118,10 @@ def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Docum
         parts = _named(parts, opened.releases)
     if documents is not None:
         parts = _tee(parts, documents)
-    yield from _with_cycles(opened.repairs.chunks(mapping.to_canonical(even(parts), opened.format, context)), opened)
+    stream = opened.repairs.chunks(mapping.to_canonical(even(parts), opened.format, context))
+    stream = with_cycles(stream, opened.id, opened.repairs, opened.log, opened.uri, steps=options.steps)
+    yield from with_resistance(stream, opened.id, opened.log, opened.uri) if options.steps else stream
     yield {"source": source_row(opened)}
-
-
-def _with_cycles(stream: Iterator[Chunk], opened: Opened) -> Iterator[Chunk]:
-    """Yield the chunks, and after the rows of each test its cycles, unless the source brought its own."""
-    test, cycles, own, brought = opened.id, Cycles(), False, 0
-    for chunk in stream:
-        own = own or "cycle" in chunk
-        brought += chunk["cycle"].num_rows if "cycle" in chunk else 0
-        batch = chunk.get("timeseries")
-        if batch is not None:
-            named = _test_of(batch) or test
-            if named != test and not own:
-                yield from _derived(cycles, test)
-            if named != test:
-                test, cycles = named, Cycles()
-            cycles.watch(batch)
-        yield chunk
-    if not own:
-        yield from _derived(cycles, test)
-    elif opened.repairs.changed_series:
-        opened.log.find("M124", source=opened.uri, table="cycle", count=brought, value=opened.repairs.changed_series)
-
-
-def _derived(cycles: Cycles, test: str) -> Iterator[Chunk]:
-    rows = cycles.finish(test)
-    if rows is not None and rows.num_rows:
-        yield {"cycle": rows}
-
-
-def _test_of(batch: pa.RecordBatch) -> str | None:
-    """Return the test a batch of one test belongs to, None where it does not say."""
-    place = batch.schema.get_field_index("test_id")
-    return batch.column(place)[0].as_py() if place >= 0 and batch.num_rows else None
 
 
 class _Kept:
@@ -203,7 +174,10 @@ def _canonical(opened: Opened, options: ReadOptions) -> Iterator[Chunk]:
     named = False
     stream = formats.engine(opened.format).read_chunks(opened.source, opened.format)
     stream = opened.repairs.chunks(_Kept(opened).chunks(stream) if options.keep_going else stream)
-    for chunk in rederived(stream, opened.repairs, opened.log, opened.uri):
+    stream = rederived(stream, opened.repairs, opened.log, opened.uri)
+    if options.steps:
+        stream = with_resistance(with_steps(stream, opened.id, opened.log, opened.uri), opened.id, opened.log, opened.uri)
+    for chunk in stream:
         named = named or "source" in chunk
         yield chunk
     if not named:

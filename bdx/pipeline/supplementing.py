@@ -9,10 +9,12 @@ import pyarrow.compute as pc
 from bdx import formats, spec
 from bdx.canon import Chunk, Log
 from bdx.errors import BdxError
-from bdx.formats.sink import same_path
 from bdx.formats.source import Source
 from bdx.pipeline.looking_up import BESIDE, STEP, Other
+from bdx.pipeline.precedence import Precedence
 from bdx.pipeline.reading import Opened, ReadOptions, chunks
+
+_FIRST = "of the source named first"
 
 PEEKED = ("csv", "jsonl", "parquet", "xlsx")
 """Canonical formats whose tables a first look shows."""
@@ -48,20 +50,21 @@ def _tables(item: Opened) -> set[str] | None:
         again.close()
 
 
-def supplemented(opened: Sequence[Opened], options: ReadOptions, base: Opened, log: Log, prefer: str = "") -> Iterator[Chunk]:
+def supplemented(opened: Sequence[Opened], options: ReadOptions, base: Opened, log: Log, precedence: Precedence) -> Iterator[Chunk]:
     """Yield the batteries of `base` with what other sources say of them, then the batteries only others know, each with evidence.
 
     A row joins the battery of its serial number, battery id or passport id; one without any joins all batteries of its model.
-    A value of the base stays unless the other source was named before it or is `prefer`; what differs is a finding (M061).
+    A value of the base stays unless the other source was named before it or is preferred; what differs is a finding (M061).
     The evidence names the source of each value that is not of the record's own; other sources are held in memory.
     """
     others: list[Other] = []
     for item in opened:
         if item is base:
             continue
-        wins = same_path(prefer, item.uri) if prefer else opened.index(item) < opened.index(base)
-        wins = wins and not (prefer and same_path(prefer, base.uri))
-        other = Other(item, base.uri, wins, log)
+        wins, stays = precedence.reason(item.uri, base.uri), precedence.reason(base.uri, item.uri)
+        if not wins and not stays:
+            wins = _FIRST if opened.index(item) < opened.index(base) else ""
+        other = Other(item, base.uri, wins, stays or _FIRST, log, precedence.tolerance)
         yield from other.hold(chunks(item, options))
         others.append(other)
     counted = _ahead(chunks(base, options))

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bdx import formats
-from bdx.errors import UsageError, did_you_mean
+from bdx.errors import UsageError
 from bdx.formats.packing import split as packing_of
-from bdx.formats.sink import same_path
 from bdx.spec import FormatSpec
 
 
@@ -58,11 +57,9 @@ def target_of(destination: str, to: str | None) -> FormatSpec:
     return target
 
 
-def check_sources(uris: Sequence[str], prefer: str = "") -> None:
-    """Raise UsageError where there is no source, standard input is given twice, or the preferred source is none of them."""
+def check_sources(uris: Sequence[str]) -> None:
+    """Raise UsageError where there is no source, or standard input is given twice."""
     if not uris:
         raise UsageError("no source given")
     if uris.count("-") > 1:
         raise UsageError("standard input can be given once")
-    if prefer and not any(same_path(prefer, uri) for uri in uris):
-        raise UsageError(f"--prefer '{prefer}' is none of the sources{did_you_mean(prefer, uris)}")

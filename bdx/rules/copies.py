@@ -75,6 +75,8 @@ def _marks(view: View, name: str) -> np.ndarray[tuple[int], np.dtype[np.uint32]]
     if not view.has(name):
         return np.zeros(view.rows, np.uint32)
     values = view.array(name)
+    if values.null_count == len(values):
+        return np.zeros(view.rows, np.uint32)
     if pa.types.is_string(values.type):
         coded = view.coded(name)
         found = marks(values) if coded is None else marks(coded.dictionary)[coded.indices.fill_null(0).to_numpy()]
