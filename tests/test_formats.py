@@ -70,7 +70,8 @@ def test_every_readable_format_has_a_fixture() -> None:
 
 def test_codes_that_readers_emit_have_a_case_with_the_fault_and_one_without() -> None:
     facts = tomllib.loads((FIXTURES / "emitted.toml").read_text("utf-8"))
-    expected = {f"{case.parent.name}/{case.name}": json.loads((case / "expect.json").read_text("utf-8")).get("findings") for case in CASES}
+    cases = [*CASES, *(FIXTURES / "flat").iterdir()]
+    expected = {f"{case.parent.name}/{case.name}": json.loads((case / "expect.json").read_text("utf-8")).get("findings") for case in cases}
     for row in facts["met"]:
         assert row["code"] in expected[row["fail"]] and row["code"] not in expected[row["pass"]], row
     met = {row["code"] for row in facts["met"]}

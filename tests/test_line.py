@@ -39,9 +39,7 @@ def edge(source: str, target: str, run: str = "", **more: Any) -> dict[str, Any]
 
 
 def result(item: str, verdict: str, run: str | None = "S0", name: str = "OCV", **more: Any) -> dict[str, Any]:
-    return {
-        "item_id": item, "step_run_id": run, "characteristic_code": "ocv", "characteristic_name_raw": name, "verdict": verdict, **more
-    }  # fmt: skip
+    return {"item_id": item, "step_run_id": run, "characteristic_code": "ocv", "characteristic_name_raw": name, "verdict": verdict, **more}
 
 
 def view(*chunks: Chunk) -> LineView:
@@ -125,8 +123,11 @@ def test_rolled_yield_by_side_and_over_all() -> None:
         )
     )
     assert [(item.electrode, item.share) for item in found.rolled] == [
-        ("anode", pytest.approx(0.9)), ("cathode", pytest.approx(0.8)), ("", 0.5), ("all", pytest.approx(0.36)),
-    ]  # fmt: skip
+        ("anode", pytest.approx(0.9)),
+        ("cathode", pytest.approx(0.8)),
+        ("", 0.5),
+        ("all", pytest.approx(0.36)),
+    ]
     assert [(step.code, step.electrode) for step in found.steps] == [("coating", "anode"), ("coating", "cathode"), ("stacking", "")]
 
 
@@ -222,14 +223,28 @@ def test_span_median_and_machines() -> None:
 
 def test_how_complete_the_genealogy_is() -> None:
     items = rows(
-        "item", *({"item_id": name, "item_kind": kind, "produced_by_step_run_id": run} for name, kind, run in (
-            ("RAW", "raw_material_lot", None), ("R1", "coated_roll", "S0"), ("C1", "cell", "S0"), ("C2", "cell", "S0"), ("C3", "cell", "S0"),
-            ("TRAY", "carrier", None), ("RAW", "raw_material_lot", None),
-        ))
-    )  # fmt: skip
+        "item",
+        *(
+            {"item_id": name, "item_kind": kind, "produced_by_step_run_id": run}
+            for name, kind, run in (
+                ("RAW", "raw_material_lot", None),
+                ("R1", "coated_roll", "S0"),
+                ("C1", "cell", "S0"),
+                ("C2", "cell", "S0"),
+                ("C3", "cell", "S0"),
+                ("TRAY", "carrier", None),
+                ("RAW", "raw_material_lot", None),
+            )
+        ),
+    )
     edges = rows(
-        "genealogy", edge("RAW", "R1"), edge("R1", "C1"), edge("RAW", "C2", is_estimated=True), edge("TRAY", "C3"), edge("", "C3"),
-    )  # fmt: skip
+        "genealogy",
+        edge("RAW", "R1"),
+        edge("R1", "C1"),
+        edge("RAW", "C2", is_estimated=True),
+        edge("TRAY", "C3"),
+        edge("", "C3"),
+    )
     traced = view(items, edges).traced
     assert traced.items == {"raw_material_lot": 1, "coated_roll": 1, "cell": 3, "carrier": 1}
     assert (traced.produced, traced.produced_from_something) == (4, 3)
@@ -252,15 +267,21 @@ def many(count: int = 400) -> dict[str, pa.RecordBatch]:
     found = steps(
         *(
             {
-                "step_run_id": run, "step_code": ("coating", "stacking", "eol_test")[number % 3], "equipment_id": f"M{number % 4}",
-                "started_at": number * 10**6, "ended_at": number * 10**6 + int(random.integers(1, 9)) * 10**6,
+                "step_run_id": run,
+                "step_code": ("coating", "stacking", "eol_test")[number % 3],
+                "equipment_id": f"M{number % 4}",
+                "started_at": number * 10**6,
+                "ended_at": number * 10**6 + int(random.integers(1, 9)) * 10**6,
                 "electrode": ("anode", "cathode")[number % 2] if number % 3 == 0 else None,
-                "qty_in": float(random.integers(1, 9)) if number % 5 else None, "qty_good": 1.0, "qty_unit": "m",
-                "record_action": "delete" if number % 50 == 49 else None, "parent_step_run_id": f"S{number - 3}" if number % 7 == 0 else None,
+                "qty_in": float(random.integers(1, 9)) if number % 5 else None,
+                "qty_good": 1.0,
+                "qty_unit": "m",
+                "record_action": "delete" if number % 50 == 49 else None,
+                "parent_step_run_id": f"S{number - 3}" if number % 7 == 0 else None,
             }
             for number, run in enumerate(runs)
         )
-    )  # fmt: skip
+    )
     verdicts = [result(f"C{number % 60}", ("pass", "fail")[int(random.integers(0, 2))], run) for number, run in enumerate(runs)]
     found |= rows("genealogy", *(edge(f"L{number % 9}", f"C{number % 60}", run) for number, run in enumerate(runs)))
     return found | rows("quality_result", *verdicts)

@@ -172,8 +172,7 @@ class TestRecall:
         assert named == {*recall["cells"], *recall["modules"], *recall["packs"]}
         assert len(recall["cells"]) == 37
 
-    @pytest.mark.xfail(strict=True, reason="bdx lineage does not yet take a folder of files")
-    def test_needs_lineage_folder(self, world: Path, expected: dict[str, Any]) -> None:
+    def test_lineage_takes_a_folder(self, world: Path, expected: dict[str, Any]) -> None:
         ran = bdx("lineage", "mes", expected["recall"]["lot"], "--down", cwd=world)
         assert ran.returncode == 0, ran.stderr
         assert f"{len(expected['recall']['cells'])} cells in {len(expected['recall']['packs'])} packs" in ran.stdout
@@ -193,12 +192,10 @@ class TestOneCommandEach:
         for conflict in expected["conflicts"]:
             assert any(conflict["column"] in message and conflict["battery"] in message for message in found)
 
-    @pytest.mark.xfail(strict=True, reason="a test of a cell that a pack holds is not yet joined to its component row")
-    def test_needs_merge_tests_of_parts_are_not_unknown_items(self, told: list[tuple[str, str]]) -> None:
+    def test_tests_of_parts_are_not_unknown_items(self, told: list[tuple[str, str]]) -> None:
         assert [message for code, message in told if code == "M060"] == []
 
-    @pytest.mark.xfail(strict=True, reason="production tables of several sources are not yet derived from as one")
-    def test_needs_merge_factory_files_are_one_plant(self, told: list[tuple[str, str]]) -> None:
+    def test_factory_files_are_one_plant(self, told: list[tuple[str, str]]) -> None:
         assert [message for code, message in told if code == "M063"] == []
 
     @pytest.mark.usefixtures("told")

@@ -14,25 +14,49 @@ FACTS = spec.load(spec.root() / "vocabulary.toml", "vocabulary")
 STEPS: dict[str, Facts] = {row["code"]: row for row in FACTS["step"]}
 PARAMETERS: dict[str, Facts] = {row["code"]: row for row in FACTS["parameter"]}
 
-ORDER = (
-    "incoming_inspection dosing_weighing dry_mixing slurry_mixing slurry_transfer_filter coating drying calendering slitting vacuum_drying "
-    "notching_separation stacking tab_welding insertion_sealing electrolyte_filling wetting formation degassing_final_seal aging eol_test "
-    "module_assembly pack_assembly"
-).split()
+ORDER = [
+    *("incoming_inspection", "dosing_weighing", "dry_mixing", "slurry_mixing", "slurry_transfer_filter", "coating", "drying"),
+    *("calendering", "slitting", "vacuum_drying", "notching_separation", "stacking", "tab_welding", "insertion_sealing"),
+    *("electrolyte_filling", "wetting", "formation", "degassing_final_seal", "aging", "eol_test", "module_assembly", "pack_assembly"),
+]
 TERMS = {
-    "dry_mixing": "61f4fd10", "slurry_mixing": "60aef9bf", "extrusion": "61535c53", "coating": "efa6b935", "drying": "e15fd741",
-    "calendering": "3f685553", "slitting": "770afd63", "vacuum_drying": "73d806fa", "notching_separation": "98babfae", "stacking": "fad51013",
-    "winding": "c44bfddc", "z_folding": "38eda6ec", "insertion_sealing": "5528bfb0", "electrolyte_filling": "e17ca59d", "wetting": "ab9ef8ba",
-    "formation": "f0e29a4f", "degassing_final_seal": "dd4dec74", "aging": "f986191d", "eol_test": "b0ac1214", "module_assembly": "1ba6fc78",
-}  # fmt: skip
+    "dry_mixing": "61f4fd10",
+    "slurry_mixing": "60aef9bf",
+    "extrusion": "61535c53",
+    "coating": "efa6b935",
+    "drying": "e15fd741",
+    "calendering": "3f685553",
+    "slitting": "770afd63",
+    "vacuum_drying": "73d806fa",
+    "notching_separation": "98babfae",
+    "stacking": "fad51013",
+    "winding": "c44bfddc",
+    "z_folding": "38eda6ec",
+    "insertion_sealing": "5528bfb0",
+    "electrolyte_filling": "e17ca59d",
+    "wetting": "ab9ef8ba",
+    "formation": "f0e29a4f",
+    "degassing_final_seal": "dd4dec74",
+    "aging": "f986191d",
+    "eol_test": "b0ac1214",
+    "module_assembly": "1ba6fc78",
+}
 MINIMUM = {
-    "dosing_weighing": "mass", "slurry_mixing": "mixing_time solids_content viscosity", "coating": "web_speed areal_loading",
-    "drying": "oven_zone_temperature", "calendering": "line_load thickness electrode_density porosity", "slitting": "burr_height",
-    "vacuum_drying": "temperature pressure|vacuum_pressure duration moisture", "notching_separation": "sheet_mass|mass",
-    "tab_welding": "pull_force", "insertion_sealing": "leak_rate", "wetting": "wetting_time", "aging": "ocv1|ocv ocv2|ocv k_value",
+    "dosing_weighing": "mass",
+    "slurry_mixing": "mixing_time solids_content viscosity",
+    "coating": "web_speed areal_loading",
+    "drying": "oven_zone_temperature",
+    "calendering": "line_load thickness electrode_density porosity",
+    "slitting": "burr_height",
+    "vacuum_drying": "temperature pressure|vacuum_pressure duration moisture",
+    "notching_separation": "sheet_mass|mass",
+    "tab_welding": "pull_force",
+    "insertion_sealing": "leak_rate",
+    "wetting": "wetting_time",
+    "aging": "ocv1|ocv ocv2|ocv k_value",
     "formation": "channel|rack|tray_position charge_capacity discharge_capacity first_cycle_efficiency",
     "eol_test": "ocv acir dcir capacity|discharge_capacity grade",
-}  # fmt: skip
+}
 
 
 def named(row: Facts) -> list[str]:

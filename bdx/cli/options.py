@@ -12,6 +12,7 @@ from typing import Any
 import click
 import pyarrow as pa
 
+from bdx import spec
 from bdx.canon import SEVERITIES, Finding, Loss
 from bdx.errors import SinkError
 
@@ -74,26 +75,55 @@ def emit(text: str) -> None:
 
 
 def report_losses(losses: Iterable[Loss], limit: int = 12) -> None:
-    """Write what was not carried to stderr, one line per source and reason."""
+    """Write what was not carried to stderr, one line per source and reason; sources that lose the same share a line."""
     from bdx.report.words import times
 
     grouped: dict[tuple[str, str], list[str]] = {}
     for loss in losses:
         grouped.setdefault((loss.source, loss.why), []).append(f"{loss.what}{times(loss.count)}")
-    lines = [f"loss: {source}: not carried: {', '.join(what)} ({why})" for (source, why), what in grouped.items()]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for (source, why), what in grouped.items():
+        alike.setdefault((", ".join(what), why), []).append(source)
+    lines = []
+    for (lost, why), sources in alike.items():
+        more = f" and {len(sources) - 1:,} more" if len(sources) > 1 else ""
+        lines.append(f"loss: {sources[0]}{more}: not carried: {lost} ({why})")
     for line in lines[:limit]:
         click.echo(line, err=True)
     if len(lines) > limit:
         click.echo(f"loss: and {len(lines) - limit} more kinds of loss (--report FILE lists all)", err=True)
 
 
-def report_findings(findings: Iterable[Finding]) -> None:
-    """Write findings met on the way to stderr, one line each."""
+def report_findings(findings: Iterable[Finding], limit: int = 3) -> None:
+    """Write findings met on the way to stderr: one line for columns of a source of which the same is said, few remarks of one rule."""
     from bdx.report.words import times
 
-    for found in findings:
-        where = f"{found.source}: " if found.source and not found.message.startswith(found.source) else ""
-        click.echo(f"{found.severity}: {found.code} {where}{found.message}{times(found.count)}", err=True)
+    shown: dict[str, int] = {}
+    for found, message in _together(findings):
+        shown[found.code] = shown.get(found.code, 0) + 1
+        if found.severity == "info" and shown[found.code] > limit:
+            continue
+        where = f"{found.source}: " if found.source and not message.startswith(found.source) else ""
+        click.echo(f"{found.severity}: {found.code} {where}{message}{times(found.count)}", err=True)
+    for code, count in shown.items():
+        if count > limit and spec.rules()[code].severity == "info":
+            click.echo(f"info: {code} {count - limit:,} more like these (--report FILE lists all)", err=True)
+
+
+def _together(findings: Iterable[Finding]) -> list[tuple[Finding, str]]:
+    """Return findings with their messages, those that say the same of several columns of one source as one."""
+    groups: dict[tuple[object, ...], list[tuple[Finding, str]]] = {}
+    for number, found in enumerate(findings):
+        message = found.message.removeprefix(f"{found.source}: ")
+        alike = found.severity == "info" and found.column and message.startswith(found.column)
+        key = (found.code, found.source, message.removeprefix(found.column)) if alike else (number,)
+        groups.setdefault(key, []).append((found, message))
+    told = []
+    for group in groups.values():
+        first, message = group[0]
+        columns = ", ".join(found.column for found, _ in group)
+        told.append((first, columns + message.removeprefix(first.column) if len(group) > 1 else message))
+    return told
 
 
 def worst(findings: Iterable[Finding]) -> int:

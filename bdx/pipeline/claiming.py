@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from bdx.canon import Log
 from bdx.derive import merge, performance, production
 from bdx.derive.claims import Claim
 from bdx.pipeline.ids_file import Ids
-from bdx.pipeline.name_hashes import hashes_of
+from bdx.pipeline.name_hashes import hashes, hashes_of
 from bdx.pipeline.spilling import picked
 
 if TYPE_CHECKING:
@@ -99,6 +99,53 @@ def _items(tests: pa.Table | None) -> dict[str, list[str]]:
     return found or {"": []}
 
 
+def of_batteries(gathered: Sequence[Gathered], log: Log, ids: Ids | None) -> dict[int, list[str]]:
+    """Return by source the items that its tests name, less those that production data call part of another item.
+
+    What was measured on a part is no value of the battery that holds it; how many tests that are is told once (M186).
+    """
+    tests = {number: names for number, found in enumerate(gathered) if (names := named_tests(found))}
+    parts = _parts(gathered) if tests else np.zeros(0, np.uint64)
+    if not len(parts):
+        return tests
+    declared_names = [column for found in gathered for columns in found.names for column in columns]
+    parts = np.setdiff1d(parts, np.concatenate(declared_names) if declared_names else parts[:0])
+    left: list[tuple[str, str]] = []
+    for number, items in list(tests.items()):
+        found = gathered[number]
+        kept = [item for item in items if not np.isin(hashes_of(item_names(found, item, ids)), parts).any()]
+        left += [(found.opened.uri, item) for item in items if item not in kept]
+        tests[number] = kept
+    if left:
+        log.find("M186", source=left[0][0], table="test", column="item_id", value=left[0][1], count=len(left))
+    return {number: items for number, items in tests.items() if items}
+
+
+def _parts(gathered: Sequence[Gathered]) -> Any:
+    """Return the hashes of the names of all items that went into another."""
+    edges = [table.column("input_item_id") for found in gathered if (table := found.table("genealogy")) is not None]
+    if not edges:
+        return np.zeros(0, np.uint64)
+    inputs = pc.unique(pa.chunked_array([chunk for column in edges for chunk in column.chunks]))
+    names = [inputs]
+    for found in gathered:
+        items = found.table("item")
+        if items is not None:
+            used = items.filter(pc.is_in(items.column("item_id"), value_set=inputs))
+            names.append(pc.unique(used.column("serial_number")).drop_null())
+    return np.unique(np.concatenate([hashes(column.cast(pa.large_string())) for column in names]))
+
+
+def plants(gathered: Sequence[Gathered]) -> tuple[list[Gathered], list[Gathered]]:
+    """Return the sources that tell how batteries came about, and those that only say more of the same items.
+
+    A file of measurements or of goods receipt knows no battery by itself: its rows stand beside those of the line.
+    """
+    factories = [found for found in gathered if "item" in found.tables]
+    whole = [found for found in factories if "genealogy" in found.tables]
+    return (whole, [found for found in factories if found not in whole]) if whole else (factories, [])
+
+
 def produced(
     found: Gathered,
     serials: set[str] | None,
@@ -108,14 +155,17 @@ def produced(
     alone: bool,
     known: Callable[[list[str]], set[str]] | None = None,
     some: tuple[str, ...] = (),
+    beside: Sequence[Gathered] = (),
 ) -> list[Claim]:
     """Return one claim per battery that a production source made, of those in `serials`; `known` picks these out of its own names.
 
-    `some` are names to tell where none of them is among its items.
+    `some` are names to tell where none of them is among its items; `beside` are sources that say more of the same items.
     """
-    tables: dict[str, pa.Table] = {name: table for name in PRODUCTION if (table := found.table(name)) is not None}
-    if "item" not in tables:
-        return []
+    tables: dict[str, pa.Table] = {}
+    for name in PRODUCTION:
+        rows = [table for source in (found, *beside) if (table := source.table(name)) is not None]
+        if rows:
+            tables[name] = pa.concat_tables(rows)
     opened = found.opened
     if known is not None or (serials is not None and ids is not None):
         own = _names(tables["item"])

@@ -13,7 +13,7 @@ from bdx.canon import Chunk, Log
 from bdx.derive import merge
 from bdx.derive.claims import Claim, Terms
 from bdx.pipeline.apart import kept_apart
-from bdx.pipeline.claiming import PRODUCTION, TESTING, declared, item_names, measured, named_tests, produced
+from bdx.pipeline.claiming import PRODUCTION, TESTING, declared, item_names, measured, of_batteries, plants, produced
 from bdx.pipeline.ids_file import Ids
 from bdx.pipeline.joining_many import join_many
 from bdx.pipeline.name_hashes import hashes
@@ -102,7 +102,7 @@ def join(
     precedence = precedence or Precedence()
     terms = Terms(precedence.tolerance)
     rows = sum(found.rows for found in gathered)
-    tests = {number: names for number, found in enumerate(gathered) if (names := named_tests(found))}
+    tests = of_batteries(gathered, log, ids)
     if rows + sum(map(len, tests.values())) > FEW and not battery:
         yield from join_many(gathered, tests, log, precedence, terms, ids)
         return
@@ -114,11 +114,13 @@ def join(
     for number, found in enumerate(gathered):
         for item in tests.get(number, ()):
             rank = precedence.rank("measured", found.opened.uri)
-            known_as = (battery, *item_names(found, item, ids))
+            known_as = [battery, *item_names(found, item, ids)]
             told = next((said[name] for name in known_as if name in said), {} if item else only)
             claim = measured(found, item, told, rank, ids, alone=alone)
             claims += [claim] if claim is not None else []
-        claims += produced(found, serials, precedence.rank("derived", found.opened.uri), ids, alone=alone)
+    whole, beside = plants(gathered)
+    for found in whole:
+        claims += produced(found, serials, precedence.rank("derived", found.opened.uri), ids, alone=alone, beside=beside)
     if ids is not None:
         ids.tell(log)
     yield merge.merge(_about(claims, battery, log) if battery else claims, log, terms)

@@ -18,7 +18,7 @@ from bdx.canon import Chunk, Log
 from bdx.derive import merge
 from bdx.derive.claims import IDENTIFIERS, Claim, Terms
 from bdx.formats.canonical import concat
-from bdx.pipeline.claiming import item_names, measured, produced, renamed
+from bdx.pipeline.claiming import item_names, measured, plants, produced, renamed
 from bdx.pipeline.ids_file import Ids
 from bdx.pipeline.joined_names import Names
 from bdx.pipeline.name_hashes import hashes, hashes_of
@@ -115,8 +115,12 @@ def _named(run: _Run, tests: Mapping[int, list[str]]) -> Names:
         for item in tests.get(number, ()):
             names.add_one(run.records + len(run.late), hashes_of(item_names(found, item, run.ids)))
             run.late.append(_Late(number, item))
-        rank = run.precedence.rank("derived", found.opened.uri)
-        for claim in produced(found, None if run.alone else set(), rank, run.ids, alone=run.alone, known=_picking(run, known)):
+    whole, beside = plants(run.gathered)
+    for number, found in enumerate(run.gathered):
+        if found not in whole:
+            continue
+        wanted, rank = None if run.alone else set[str](), run.precedence.rank("derived", found.opened.uri)
+        for claim in produced(found, wanted, rank, run.ids, alone=run.alone, known=_picking(run, known), beside=beside):
             names.add_one(run.records + len(run.late), hashes_of(claim.identifiers))
             run.late.append(_Late(number, place=run.spool.keep(claim)))
     if run.alone:

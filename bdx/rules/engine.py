@@ -219,7 +219,7 @@ class Checker:
         )
 
 
-def _told(bound: Bound, bad: Bad, place: int, together: Together, row: int) -> tuple[str, str, dict[str, object]]:
+def _told(bound: Bound, bad: Bad, place: int, together: Together, row: int) -> tuple[str, str, dict[str, Any]]:
     """Return the value of a bad row, its locator, and what fills the message."""
     batch = together.tables[bad.table]
     value = show(batch.column(bad.column)[place].as_py()) if bad.column in batch.schema.names else ""
