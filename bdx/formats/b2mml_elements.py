@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 Node = dict[str, Any]
 
-_LOCATION = ("schemaLocation", "noNamespaceSchemaLocation")
+LOCATION = ("schemaLocation", "noNamespaceSchemaLocation")
 
 
 class Handlers(NamedTuple):
@@ -20,6 +20,8 @@ class Handlers(NamedTuple):
     start: Callable[[str, dict[str, str]], None]
     end: Callable[[str], None]
     chars: Callable[[str], None]
+    whole: Callable[[str, Node, int], None]
+    """Takes an element that stands complete, and how deep its own are nested."""
     rest: Callable[[], Node]
     """Returns what stands around the levels when all elements have ended, and forgets it."""
 
@@ -51,11 +53,7 @@ def handlers(reader: LevelReader) -> Handlers:
 
     def end(name: str) -> None:
         nonlocal node, text
-        value: Any = node
-        if value is None:
-            value = text
-        elif text and not text.isspace():
-            value = _with_text(value, text)
+        value: Any = text if node is None else _with_text(node, text) if text and not text.isspace() else node
         text = ""
         node = stack.pop()
         if levels[name] and frames and frames[-1].depth == len(stack) + 1:
@@ -71,20 +69,25 @@ def handlers(reader: LevelReader) -> Handlers:
 
     def chars(data: str) -> None:
         nonlocal text
-        if not text:
-            # The first piece is never longer than the buffer of the parser.
-            text = data
-            return
-        text += data
-        if len(text) > longest:
+        # The first piece is never longer than the buffer of the parser.
+        if text and len(text) + len(data) > longest:
             raise reader.unsafe(f"the text of one element exceeds {longest:,} characters")
+        text += data
+
+    def whole(name: str, found: Node, nested: int) -> None:
+        nonlocal node
+        if len(stack) + nested > depth:
+            raise reader.unsafe(f"elements are nested more than {depth} deep")
+        start(name, {})
+        node = found
+        end(name)
 
     def rest() -> Node:
         nonlocal node
-        found, node = node or {}, None
-        return found
+        found, node = node, None
+        return found or {}
 
-    return Handlers(first, start, end, chars, rest)
+    return Handlers(first, start, end, chars, whole, rest)
 
 
 def beyond(node: Any, message: Node) -> Any:
@@ -127,4 +130,4 @@ def _attributes(reader: LevelReader, attributes: dict[str, str]) -> Node | None:
     if len(attributes) > count or any(len(text) > length for text in attributes.values()):
         raise reader.unsafe(f"an element has more than {count} attributes, or one longer than {length:,} characters")
     plain = ((name.rpartition(" ")[2], text) for name, text in attributes.items())
-    return {f"@{name}": text for name, text in plain if name not in _LOCATION} or None
+    return {f"@{name}": text for name, text in plain if name not in LOCATION} or None

@@ -9,6 +9,7 @@ from xml.parsers import expat
 from bdx.canon import Document
 from bdx.errors import CorruptSource, SourceError, TruncatedSource, UnsafeSource, UnsupportedVersion
 from bdx.formats.b2mml_actions import asked
+from bdx.formats.b2mml_blocks import Blocks
 from bdx.formats.b2mml_elements import Handlers, Node, beyond, handlers
 from bdx.formats.b2mml_names import NAMESPACE, UNITS, Levels, Names, readable, verb_and_noun
 from bdx.formats.source import Source
@@ -220,17 +221,21 @@ class Reader(LevelReader):
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.fed = 0
         super().__init__(source, facts)
-        self.parser.buffer_text = True
-        self.parser.buffer_size = 1 << 16
+        self.parser.buffer_text, self.parser.buffer_size = True, 1 << 16
         self.parser.StartDoctypeDeclHandler = self._doctype
         self.parser.StartElementHandler = self.handlers.first
         self.parser.EndElementHandler = self.handlers.end
         self.parser.CharacterDataHandler = self.handlers.chars
+        # For `blocks`: line of a unit handed on; name and begin of the last unit; begin, end tag and element of the last simple unit.
+        self.line = 0
+        self.begun = "", -1
+        self.unit: tuple[int, int, Node] = -1, -1, {}
+        self.blocks = Blocks(self)
 
     def feed(self, data: bytes | str) -> Iterator[Document]:
         """Yield the documents that a block completes."""
         try:
-            self.parser.Parse(data, False)
+            self.blocks.feed(data)
         except expat.ExpatError as error:
             raise self._broken(error, final=False) from error
         except (LookupError, ValueError) as error:
@@ -242,6 +247,20 @@ class Reader(LevelReader):
         self.bound()
         ready, self.ready = self.ready, []
         yield from ready
+
+    def open(self, name: str, stack: list[Node | None]) -> None:
+        """Open a level as any reader does, and note where it began."""
+        count = len(self.frames)
+        super().open(name, stack)
+        if len(self.frames) > count:
+            self.begun = (name, self.offset()) if self.frames[-1].level in UNITS else self.begun
+            self.blocks.level(count)
+
+    def close(self, node: Node, around: Node | None) -> Node | None:
+        """Close a level as any reader does, and note what it was where it held no other."""
+        if self.frames[-1].ordinal == self.ordinal and self.frames[-1].level in UNITS:
+            self.unit = self.begun[1], self.offset(), node
+        return super().close(node, around)
 
     def finish(self) -> Iterator[Document]:
         """Yield the last documents.
@@ -260,7 +279,7 @@ class Reader(LevelReader):
 
     def place(self) -> str:
         """Return the line an element begins on."""
-        return f"line {self.parser.CurrentLineNumber}"
+        return f"line {self.line or self.parser.CurrentLineNumber}"
 
     def where(self) -> str:
         """Return line and column."""

@@ -35,10 +35,20 @@ class RowLists:
     def _batch(self, name: str, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
         columns: dict[str, Any] = {}
         for column, values in zip(self._columns[name], zip(*rows, strict=True), strict=True):
-            columns[column] = pa.array(values, canon.field_of(name, column).type)
-        columns["source_id"] = pa.array([self.context.source_id] * len(rows), pa.string())
+            columns[column] = _array(values, canon.field_of(name, column).type)
+        columns["source_id"] = pa.repeat(pa.scalar(self.context.source_id, pa.string()), len(rows))
         return canon.batch(name, columns)
 
     def tell(self) -> None:
         """Hand the remarks of the pass to the log."""
         self.values.remarks.tell(self.context.log, self.context.source)
+
+
+def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
+    """Return a column; nothing or one text all along is not looked at row by row."""
+    value = values[0]
+    if value is None and values.count(None) == len(values):
+        return pa.nulls(len(values), kind)
+    if type(value) is str and value == values[-1] and values.count(value) == len(values):
+        return pa.repeat(pa.scalar(value, kind), len(values))
+    return pa.array(values, kind)

@@ -10,11 +10,14 @@ from bdx.mapping.segment_nodes import Node, first, leaf, many
 from bdx.mapping.segment_results import Results
 from bdx.mapping.segment_rows import Run
 
+Amount = tuple[float | None, str | None, str | None]
+"""Quantity, its unit, and both as written."""
 Amounts = tuple[float | None, float | None, float | None, str | None]
 
 _LEAVES = frozenset(("ID", "MaterialClassID", "MaterialDefinitionID", "MaterialLotID", "MaterialSubLotID", "Description", "MaterialUse"))
 _MANY = frozenset(("AssemblyActual", "TestResult", "MaterialActualProperty", "Quantity", "StorageLocation"))
 _KINDS = {"scrap": "scrap", "sample": "sample", "carrier": "carrier", "by": "other"}
+_MEMO = 4_096
 _GROUPS = ("out", "by", "scrap", "sample")
 
 
@@ -46,6 +49,7 @@ class Materials:
         self.values = run.values
         self.elements = dict(run.facts["material"])
         self.edge_limit = run.facts["limits"]["estimated_edges"]
+        self._amounts_known: dict[tuple[str, str], Amount] = {}
 
     def take(self, segment: Node, extra: dict[str, Any]) -> Amounts:
         """Add all materials of a segment; returns quantity in, good, scrapped and their unit."""
@@ -59,7 +63,9 @@ class Materials:
         for material in materials:
             if material.parent is None:
                 by_role.setdefault(material.role, []).append(material)
-        passing = {m.item for m in by_role.get("in", ())} & {m.item for m in by_role.get("out", ())} - {None}
+        passing: set[str | None] = set()
+        if "in" in by_role and "out" in by_role:
+            passing = {m.item for m in by_role["in"]} & {m.item for m in by_role["out"]} - {None}
         self._edges(materials, by_role, passing)
         for number, material in enumerate(materials, 1):
             self._item(material, passing, number, extra)
@@ -95,29 +101,39 @@ class Materials:
                 return ""
             return self.run.word("uses", use, "item", "item_kind", "") or ""
         text = leaf(stated)
-        if text.strip().casefold() == "other":
+        if len(text) >= len("other") and text.strip().casefold() == "other":
             text = stated.get("@OtherValue", "") if type(stated) is dict else ""
         return self.run.word("uses", text, "item", "item_kind", "") or ""
 
     def _material(self, node: Node, role: str, parent: _Material | None) -> _Material:
         run = self.run
-        lot = self.values.identifier(first(node, "MaterialLotID"), "item", "lot_id", run.locator)
-        sublot = self.values.identifier(first(node, "MaterialSubLotID"), "item", "item_id", run.locator)
+        lot = sublot = None
+        if "MaterialLotID" in node:
+            lot = self.values.identifier(first(node, "MaterialLotID"), "item", "lot_id", run.locator)
+        if "MaterialSubLotID" in node:
+            sublot = self.values.identifier(first(node, "MaterialSubLotID"), "item", "item_id", run.locator)
         extra: dict[str, Any] = {}
         self.results.nodes.leftover(node, _LEAVES, _MANY, "", extra)
         if "MaterialClassID" in node:
             extra["MaterialClassID"] = first(node, "MaterialClassID")
         quantity = unit = raw = None
-        stated = many(node, "Quantity")
-        if stated:
+        if "Quantity" in node:
+            stated = many(node, "Quantity")
             text, written, key = self.results.value(stated[0], extra)
-            quantity, _, unit, _ = self.values.number(text, written, "", "Quantity", "item", run.locator)
-            raw = f"{text.strip()} {written.strip()}".strip() or None
+            known = self._amounts_known.get((text, written))
+            quantity, unit, raw = known if known is not None else self._amount(text, written)
             if key:
                 extra["Quantity/Key"] = key
             if len(stated) > 1:
                 extra["Quantity"] = self.results.nodes.plain(stated[1:])
         return _Material(role, sublot or lot, lot, sublot, quantity, unit, raw, node, extra, parent)
+
+    def _amount(self, text: str, written: str) -> Amount:
+        quantity, _, unit, quality = self.values.number(text, written, "", "Quantity", "item", self.run.locator)
+        found = quantity, unit, f"{text.strip()} {written.strip()}".strip() or None
+        if quality == "good" and len(self._amounts_known) < _MEMO:
+            self._amounts_known[text, written] = found
+        return found
 
     def _edges(self, materials: list[_Material], by_role: dict[str, list[_Material]], passing: set[str | None]) -> None:
         """Add declared edges of assemblies, then inputs by outputs, estimated where there are several of both."""
@@ -140,7 +156,9 @@ class Materials:
                     known.quantity += material.quantity
                     material.told = True
         for group in _GROUPS if inputs else ():
-            outputs = list(dict.fromkeys(m.item for m in by_role.get(group, ()) if m.item is not None and m.item not in inputs))
+            if group not in by_role:
+                continue
+            outputs = list({m.item: None for m in by_role[group] if m.item is not None and m.item not in inputs})
             estimated = len(outputs) > 1 and len(inputs) > 1
             if estimated:
                 if len(outputs) * len(inputs) > self.edge_limit:
@@ -207,18 +225,16 @@ class Materials:
         granularity = "carrier" if material.role == "carrier" else "serial" if serial else "sublot" if material.sublot else "lot"
         if not new and (material.item or "") in run.raw_items:
             kind = None
-        quantity = (material.quantity, material.unit, material.raw) if material.role != "in" else (None, None, None)
+        quantity, unit, raw = (material.quantity, material.unit, material.raw) if material.role != "in" else (None, None, None)
         place = node.get("StorageLocation")
         if place is not None and type(place) is not str:
             material.extra["StorageLocation"] = self.results.nodes.plain(place)
-        run.rows["item"].append(
-            (
-                *(material.item, kind, granularity if new else None, material.lot if new else None, serial),
-                *(first(node, "MaterialDefinitionID"), first(node, "Description"), run.step_id if made else None),
-                *(run.ended if made else None, *quantity, material.mass),
-                *(leaf(place).strip() or None if place else None, run.locator, canon.dumps(material.extra) if material.extra else None),
-            )
-        )
+        run.rows["item"].append((
+            material.item, kind, granularity if new else None, material.lot if new else None, serial,
+            first(node, "MaterialDefinitionID"), first(node, "Description"), run.step_id if made else None,
+            run.ended if made else None, quantity, unit, raw, material.mass,
+            leaf(place).strip() or None if place else None, run.locator, canon.dumps(material.extra) if material.extra else None,
+        ))  # fmt: skip
 
     def _is_serial(self, material: _Material, made: bool) -> bool:
         """Say whether an identifier names a single piece.
@@ -255,19 +271,21 @@ class Materials:
 
     def _amounts(self, by_role: dict[str, list[_Material]]) -> Amounts:
         """Return quantity in, good, scrapped and their unit; a sum that mixes units is left out."""
-        good = _sum(by_role.get("out", ()))
-        scrap = _sum(by_role.get("scrap", ()))
-        used = _sum(by_role.get("in", ()))
-        unit = next((total[1] for total in (good, scrap, used) if total is not None), None)
-        amounts = [total[0] if total is not None and total[1] == unit else None for total in (used, good, scrap)]
-        return amounts[0], amounts[1], amounts[2], unit
+        good, good_unit = _sum(by_role.get("out"))
+        scrap, scrap_unit = _sum(by_role.get("scrap"))
+        used, used_unit = _sum(by_role.get("in"))
+        unit = good_unit or scrap_unit or used_unit
+        return used if used_unit == unit else None, good, scrap if scrap_unit == unit else None, unit
 
 
-def _sum(materials: Any) -> tuple[float, str | None] | None:
+def _sum(materials: list[_Material] | None) -> tuple[float | None, str | None]:
+    """Return a total and its unit; neither where there is nothing to add up, or different units."""
     if not materials:
-        return None
-    unit = materials[0].unit
-    if unit is None or any(m.quantity is None or m.unit != unit for m in materials):
-        return None
+        return None, None
+    total, unit = 0.0, materials[0].unit
+    for material in materials:
+        if material.quantity is None or material.unit is None or material.unit != unit:
+            return None, None
+        total += material.quantity
     # Fifteen digits are what a double carries: 9.6 + 0.2 is then 9.8, as the quantities were written.
-    return float(f"{sum(m.quantity for m in materials):.15g}"), unit
+    return float(f"{total:.15g}"), unit

@@ -58,7 +58,7 @@ class Nodes:
     def leftover(self, node: Node, leaves: frozenset[str], inner: frozenset[str], path: str, into: dict[str, Any]) -> None:
         """Add to `into` what `node` says beyond the first text of `leaves` and the elements `inner`, by path."""
         for name, value in node.items():
-            if (name in leaves and type(value) is str) or name in inner:
+            if (type(value) is str and name in leaves) or name in inner:
                 continue
             known = self._alias.get(name, name)
             if known in leaves:

@@ -8,7 +8,7 @@ from typing import Any
 from bdx import canon
 from bdx.mapping.segment_nodes import Node, first, many
 from bdx.mapping.segment_rows import Run
-from bdx.mapping.vocabulary import UNKNOWN_PARAMETER, parameter
+from bdx.mapping.vocabulary import UNKNOWN_PARAMETER, Parameter, parameter
 
 _DATA_LEAVES = frozenset(("ID", "Description"))
 _VALUE_LEAVES = frozenset(("ValueString", "QuantityString", "UnitOfMeasure", "Key"))
@@ -16,8 +16,10 @@ _RESULT_LEAVES = frozenset(("ID", "Description", "EvaluationDate", "EvaluatedCri
 _RESULT_MANY = frozenset(("PropertyMeasurement", "TestResult", "Result"))
 _MEASUREMENT_LEAVES = frozenset(("ID", "MeasurementDate"))
 _TEXT = frozenset(("",))
-_PLAIN = frozenset(("ValueString", "DataType", "UnitOfMeasure"))
 _VALUES = frozenset(("Value", "Quantity"))
+
+Stated = tuple[Any, str, str | None]
+"""A value as text, its unit as written, its key; no text where nothing was measured."""
 
 
 class Results:
@@ -29,55 +31,80 @@ class Results:
 
     def parameters(self, nodes: list[Any], element: str, role: str, item: str | None, group: str) -> float | None:
         """Add the values of data or property elements and of those nested in them; returns a mass in kg if one is stated."""
-        run = self.run
         mass = None
-        taken = _VALUES | {element, "TestResult"}
         waiting: list[tuple[Any, str, str]] = [(node, group, "") for node in reversed(nodes)]
         while waiting:
             raw, path, outer = waiting.pop()
-            node = self.nodes.named(raw) if type(raw) is dict else {"Value": raw}
-            name = (first(node, "ID") or first(node, "Description") or element).strip()
-            found = parameter(name, outer)
-            if found is None:
-                found = UNKNOWN_PARAMETER
-                if "Value" in node or "Quantity" in node:
-                    run.values.remarks.note("M041", "process_parameter", "parameter_code", name, run.locator)
-            inner = many(node, element)
-            if inner:
-                below = f"{path}/{name}" if path else name
-                waiting.extend((child, below, name) for child in reversed(inner))
-            extra: dict[str, Any] = {}
-            self.nodes.leftover(node, _DATA_LEAVES, taken, "", extra)
-            description = first(node, "Description")
-            if description and description.strip() != name:
-                extra["Description"] = description.strip()
-            values = many(node, "Value") + many(node, "Quantity")
-            if "TestResult" in node:
-                measured = self.results(many(node, "TestResult"), item, title=name)
-                mass = measured if measured is not None and found.code == "mass" else mass
-            elif not values and (extra or not inner):
-                values = [""]
-            for number, value in enumerate(values, 1):
-                rest = dict(extra)
-                raw_text, unit, key = self.value(value, rest)
-                num, text, canonical, quality = run.values.number(raw_text, unit, found.unit, name, "process_parameter", run.locator)
-                if found.code == "mass" and canonical == "kg":
-                    mass = num
-                index = found.index if found.index is not None else number if len(values) > 1 and key is None else None
-                run.rows["process_parameter"].append(
-                    (
-                        *(run.step_id, item, found.code, name, found.role or role, num, text, canonical, raw_text),
-                        *(unit or None, key, index, quality, path or None, run.locator, canon.dumps(rest) if rest else None),
-                    )
-                )
+            simple = _simple(raw)
+            if simple is None:
+                found = self._data(raw, element, role, item, path, outer, waiting)
+            else:
+                name, text, unit = simple
+                meant = self._meant(name, outer, "process_parameter", "parameter_code")
+                found = self._parameter(name, meant, role, item, (text, unit, None), meant.index, path, None)
+            mass = found if found is not None else mass
         return mass
 
-    def value(self, value: Any, rest: dict[str, Any]) -> tuple[str, str, str | None]:
+    def _data(
+        self, raw: Any, element: str, role: str, item: str | None, path: str, outer: str, waiting: list[tuple[Any, str, str]]
+    ) -> float | None:
+        """Add the values of one element, whatever it says; those nested in it are to wait."""
+        node = self.nodes.named(raw) if type(raw) is dict else {"Value": raw}
+        name = (first(node, "ID") or first(node, "Description") or element).strip()
+        if "Value" in node or "Quantity" in node:
+            meant = self._meant(name, outer, "process_parameter", "parameter_code")
+        else:
+            meant = parameter(name, outer) or UNKNOWN_PARAMETER
+        inner = many(node, element)
+        if inner:
+            below = f"{path}/{name}" if path else name
+            waiting.extend((child, below, name) for child in reversed(inner))
+        extra: dict[str, Any] = {}
+        self.nodes.leftover(node, _DATA_LEAVES, _VALUES | {element, "TestResult"}, "", extra)
+        description = first(node, "Description")
+        if description and description.strip() != name:
+            extra["Description"] = description.strip()
+        values = many(node, "Value") + many(node, "Quantity")
+        mass = None
+        if "TestResult" in node:
+            measured = self.results(many(node, "TestResult"), item, title=name)
+            mass = measured if meant.code == "mass" else None
+        elif not values and (extra or not inner):
+            values = [""]
+        for number, value in enumerate(values, 1):
+            rest = dict(extra)
+            stated = self.value(value, rest)
+            index = meant.index if meant.index is not None else number if len(values) > 1 and stated[2] is None else None
+            found = self._parameter(name, meant, role, item, stated, index, path, rest)
+            mass = found if found is not None else mass
+        return mass
+
+    def _meant(self, name: str, outer: str, table: str, column: str) -> Parameter:
+        found = parameter(name, outer)
+        if found is None:
+            self.run.values.remarks.note("M041", table, column, name, self.run.locator)
+            return UNKNOWN_PARAMETER
+        return found
+
+    def _parameter(
+        self, name: str, meant: Parameter, role: str, item: str | None, stated: Stated, index: int | None, path: str, rest: Any
+    ) -> float | None:
+        """Add one row of process_parameter; returns a mass in kg if it is one."""
+        run = self.run
+        raw, unit, key = stated
+        num, text, canonical, quality = run.values.number(raw, unit, meant.unit, name, "process_parameter", run.locator)
+        run.rows["process_parameter"].append((
+            run.step_id, item, meant.code, name, meant.role or role, num, text, canonical, raw,
+            unit or None, key, index, quality, path or None, run.locator, canon.dumps(rest) if rest else None,
+        ))  # fmt: skip
+        return num if meant.code == "mass" and canonical == "kg" else None
+
+    def value(self, value: Any, rest: dict[str, Any]) -> Stated:
         """Return text, unit and key of a Value or Quantity element; what else it says goes to `rest`."""
         if type(value) is str:
             return value, "", None
-        if len(value) == 3 and value.keys() == _PLAIN:
-            raw, unit = value["ValueString"], value["UnitOfMeasure"]
+        if len(value) == 3 and "DataType" in value:
+            raw, unit = value.get("ValueString") or value.get("QuantityString"), value.get("UnitOfMeasure")
             if type(raw) is str and type(unit) is str:
                 return raw, unit, None
         raw = first(value, "ValueString")
@@ -99,55 +126,70 @@ class Results:
         waiting = [node for node in reversed(nodes) if type(node) is dict]
         while waiting:
             node = self.nodes.named(waiting.pop())
-            waiting.extend(child for child in reversed(many(node, "TestResult")) if type(child) is dict)
-            extra = dict(about or {})
+            if "TestResult" in node:
+                waiting.extend(child for child in reversed(many(node, "TestResult")) if type(child) is dict)
+            extra = dict(about) if about else {}
             self.nodes.leftover(node, _RESULT_LEAVES, _RESULT_MANY, "", extra)
             result = first(node, "ID")
             judged = first(node, "EvaluatedCriterionResult")
             evaluated = first(node, "EvaluationDate")
             description = first(node, "Description")
             count = 0
-            for name, value, measured, rest in self._measured(node, (title or description or result or "").strip()):
-                found = self._result(item, (result, name, judged), value, measured or evaluated, extra | rest)
+            for name, stated, measured, rest in self._measured(node, (title or description or result or "").strip(), extra):
+                found = self._result(item, (result, name, judged), stated, measured or evaluated, rest)
                 mass = found if found is not None else mass
                 count += 1
             if not count and (judged or extra or "TestResult" not in node):
-                self._result(item, (result, (title or description or result or "TestResult").strip(), judged), None, evaluated, extra)
+                name = (title or description or result or "TestResult").strip()
+                self._result(item, (result, name, judged), (None, "", None), evaluated, extra)
         return mass
 
-    def _measured(self, node: Node, title: str) -> Iterator[tuple[str, Any, str | None, dict[str, Any]]]:
+    def _measured(self, node: Node, title: str, extra: dict[str, Any]) -> Iterator[tuple[str, Stated, str | None, dict[str, Any]]]:
         """Yield name, value, time and the rest of every measurement: V7 PropertyMeasurement, V6 Result."""
         for raw in many(node, "PropertyMeasurement"):
+            simple = _simple(raw)
+            if simple is not None:
+                yield simple[0], (simple[1], simple[2], None), None, {**extra}
+                continue
             measurement = raw if type(raw) is dict else {"Value": raw}
-            rest: dict[str, Any] = {}
+            rest = {**extra}
             self.nodes.leftover(measurement, _MEASUREMENT_LEAVES, _VALUES, "", rest)
             name = (first(measurement, "ID") or title or "PropertyMeasurement").strip()
             for value in many(measurement, "Value") + many(measurement, "Quantity") or [""]:
-                yield name, value, first(measurement, "MeasurementDate"), rest
+                said = {**rest}
+                yield name, self.value(value, said), first(measurement, "MeasurementDate"), said
         for value in many(node, "Result"):
-            yield title or "Result", value, None, {}
+            said = {**extra}
+            yield title or "Result", self.value(value, said), None, said
 
     def _result(
-        self, item: str | None, named: tuple[str | None, str, str | None], value: Any, measured: str | None, rest: dict[str, Any]
+        self, item: str | None, named: tuple[str | None, str, str | None], stated: Stated, measured: str | None, rest: dict[str, Any]
     ) -> float | None:
+        """Add one row of quality_result; returns a mass in kg if it is one."""
         run = self.run
         result, name, judged = named
-        found = parameter(name)
-        if found is None:
-            found = UNKNOWN_PARAMETER
-            run.values.remarks.note("M041", "quality_result", "characteristic_code", name, run.locator)
-        raw, unit, key = self.value(value, rest) if value is not None else (None, "", None)
-        num, text, canonical, _ = (
-            run.values.number(raw, unit, found.unit, name, "quality_result", run.locator) if raw is not None else (None, None, None, "")
-        )
+        meant = self._meant(name, "", "quality_result", "characteristic_code")
+        raw, unit, key = stated
+        num = text = canonical = None
+        if raw is not None:
+            num, text, canonical, _ = run.values.number(raw, unit, meant.unit, name, "quality_result", run.locator)
         moment, _ = run.values.time(measured, "quality_result", "measured_at", run.locator)
         if measured and moment is None:
             rest["measured"] = measured.strip()
         verdict = run.word("verdicts", judged, "quality_result", "verdict", None)
-        run.rows["quality_result"].append(
-            (
-                *(result, item, run.step_id, found.code, name, num, text, canonical, raw, unit or None, key, verdict, judged or None),
-                *(moment, run.locator, canon.dumps(rest) if rest else None),
-            )
-        )
-        return num if found.code == "mass" and canonical == "kg" else None
+        run.rows["quality_result"].append((
+            result, item, run.step_id, meant.code, name, num, text, canonical, raw, unit or None, key, verdict, judged or None,
+            moment, run.locator, canon.dumps(rest) if rest else None,
+        ))  # fmt: skip
+        return num if meant.code == "mass" and canonical == "kg" else None
+
+
+def _simple(raw: Any) -> tuple[str, str, str] | None:
+    """Return name, text and unit of an element that says no more than that, as most do; else None."""
+    if type(raw) is not dict or len(raw) != 2:
+        return None
+    name, value = raw.get("ID"), raw.get("Value")
+    if type(value) is not dict or len(value) != 3 or type(name) is not str or not name or "DataType" not in value:
+        return None
+    text, unit = value.get("ValueString"), value.get("UnitOfMeasure")
+    return (name.strip(), text, unit) if type(text) is str and type(unit) is str else None

@@ -60,6 +60,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "equipment": ("equipment_id", "parent_equipment_id", "level", "class_id", "name", "locator", "extra"),
 }
 
+_SPELLINGS = 1_024
+"""Words of one kind that are known as they are written."""
+
 
 class Seen:
     """Remembers identifiers by their hash; after `limit` new ones the older half is forgotten, so memory is bounded.
@@ -138,12 +141,18 @@ class Run(RowLists):
 
     def word(self, kind: str, raw: str | None, table: str, column: str, unknown: str | None) -> str | None:
         """Return the canonical word for one as written, `unknown` with a remark where there is none, None for none."""
-        if raw is None or not raw.strip():
+        if raw is None or not raw or raw.isspace():
             return None
-        found = self._words[kind].get(raw.strip().casefold())
+        known = self._words[kind]
+        found = known.get(raw)
+        if found is not None:
+            return found
+        found = known.get(raw.strip().casefold())
         if found is None:
             self.values.remarks.note("M056", table, column, raw, self.locator)
             return unknown
+        if len(known) < _SPELLINGS:
+            known[raw] = found
         return found
 
     def add_equipment(self, here: str, parent: str | None, level: str | None, kind: str | None, name: str | None, extra: Any) -> bool:

@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_MEMO = 16_384
+_MEMO = 4_096
 
 Number = tuple[float | None, str | None, str | None, str]
 """Value as a number, else as text, canonical unit, quality."""

@@ -23,7 +23,7 @@ from bdx.spec import Facts
 
 DOCUMENTS = 1_024
 """Documents mapped in one go."""
-CHUNK_SHARE = 8
+CHUNK_SHARE = 32
 """A chunk is closed once its longest table has this share of the largest allowed batch; memory stays flat."""
 
 _LEAVES = frozenset(
@@ -173,16 +173,15 @@ class _Steps:
         for element, nodes in unit["after"].items():
             for node in nodes:
                 self.nodes.leftover(node, _NOTHING, _NOTHING, f"after {element}/", extra)
-        run.rows["process_step"].append(
-            (
-                *(step_id, parent_id, step.code, name, unit["ordinal"]),
-                *(self._nearest(levels, "OperationsRequestID") or around.order, around.response_id),
-                *(self._nearest(levels, "OperationsDefinitionID") or around.product, equipment, site),
-                *(self.nodes.person(segment), started, ended),
-                *(_basis(start_basis, end_basis), started_raw, ended_raw, self._state(segment, extra), self._type(levels) or around.type),
-                *(*amounts, locator, canon.dumps(extra) if extra else None),
-            )
-        )
+        state = self._state(segment, extra)
+        run.rows["process_step"].append((
+            step_id, parent_id, step.code, name, unit["ordinal"],
+            self._nearest(levels, "OperationsRequestID") or around.order, around.response_id,
+            self._nearest(levels, "OperationsDefinitionID") or around.product, equipment, site,
+            self.nodes.person(segment), started, ended,
+            _basis(start_basis, end_basis), started_raw, ended_raw, state, self._type(levels) or around.type,
+            *amounts, locator, canon.dumps(extra) if extra else None,
+        ))  # fmt: skip
 
     def _around(self, unit: dict[str, Any], extra: dict[str, Any]) -> _Around:
         """Return what response and performance say of all their steps; the first of those carries what no column takes."""
@@ -226,7 +225,12 @@ class _Steps:
     def _step(self, segment: Node, extra: dict[str, Any]) -> tuple[vocabulary.Step, str | None]:
         """Return the canonical step and the words it was found by."""
         description = first(segment, "Description")
-        names = [name for name in (first(segment, "ProcessSegmentID"), description, first(segment, "ID")) if name and name.strip()]
+        stated = first(segment, "ProcessSegmentID")
+        if stated and description is None:
+            step = vocabulary.step(stated)
+            if step is not None:
+                return step, stated.strip() or None
+        names = [name for name in (stated, description, first(segment, "ID")) if name and name.strip()]
         for name in names:
             step = vocabulary.step(name)
             if step is not None:
@@ -236,7 +240,6 @@ class _Steps:
             self.values.remarks.note("M040", "process_step", "step_code", name, self.run.locator)
         if description and description != name:
             extra["Description"] = description.strip()
-        stated = first(segment, "ProcessSegmentID")
         if stated and stated != name:
             extra["ProcessSegmentID"] = stated.strip()
         return step, name.strip() or None
@@ -265,6 +268,8 @@ class _Steps:
 
 def _basis(*found: str | None) -> str | None:
     """Return the weakest of the bases that times of one row have."""
+    if found[0] == found[1]:
+        return found[0]
     for basis in ("unknown", "date_only", "assumed", "offset"):
         if basis in found:
             return basis
