@@ -6,8 +6,10 @@ import shutil
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import cache
+from threading import BoundedSemaphore
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -26,6 +28,16 @@ TEXT = 8
 LEAST_GROUP_ROWS, MAX_GROUP_ROWS = 1 << 13, 1 << 17
 
 
+_WAITING = BoundedSemaphore(1)
+"""One row group of all tables is encoded at a time and none waits: more would only take memory."""
+
+
+@cache
+def _worker() -> ThreadPoolExecutor:
+    """Return the thread that encodes all tables: one for each would keep memory of its own."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="parquet")
+
+
 class TableWriter:
     """Writes batches of one table to a file that can be read, written and sought.
 
@@ -38,7 +50,6 @@ class TableWriter:
         self.schema = lean(schema)
         self._held: list[pa.RecordBatch] = []
         self._held_rows = 0
-        self._worker: ThreadPoolExecutor | None = None
         self._pending: deque[Future[None]] = deque()
         self._open()
 
@@ -46,8 +57,9 @@ class TableWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._worker is not None:
-            self._worker.shutdown(cancel_futures=True)
+        for group in self._pending:
+            group.cancel()
+        wait(self._pending)  # what has begun ends before its file is closed
         with suppress(*FAULTS):
             self._writer.close()  # on the way out of an error: else it would write to a closed file when collected
 
@@ -98,10 +110,15 @@ class TableWriter:
             count += batch.num_rows
         self._held_rows -= count
         group = pa.Table.from_batches(taken, schema=self.schema)
-        if self._worker is None:
-            self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parquet")
         self._drain(1)
-        self._pending.append(self._worker.submit(self._writer.write_table, group, rows))
+        _WAITING.acquire()
+        self._pending.append(_worker().submit(self._encode, group, rows))
+        self._pending[-1].add_done_callback(lambda _: _WAITING.release())
+
+    def _encode(self, group: pa.Table, rows: int) -> None:
+        self._writer.write_table(group, rows)
+        if self._group_rows < MAX_GROUP_ROWS:
+            pa.default_memory_pool().release_unused()  # what was many small texts goes back to the system
 
     def _drain(self, keep: int) -> None:
         while len(self._pending) > keep:

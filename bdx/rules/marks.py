@@ -12,7 +12,9 @@ Marks = np.ndarray[Any, np.dtype[np.uint64]]
 
 _LONGEST = 96
 """Bytes up to which texts are hashed together; longer ones one by one."""
-_WEIGHTS = np.random.default_rng(20261).integers(0, 1 << 64, _LONGEST, dtype=np.uint64) | np.uint64(1)
+_WEIGHTS = np.array(
+    [int.from_bytes(hashlib.blake2b(bytes([place]), digest_size=8).digest(), "little") | 1 for place in range(_LONGEST)], np.uint64
+)
 
 
 def marks(texts: pa.Array) -> Marks:
