@@ -445,7 +445,6 @@ GONE = {
         *NO_OPERATOR,
         f"{GENERAL}/manufacturingPlace",
         f"{CIRCULAR}/dismantlingAndRemovalInformation/*/documentType",
-        "/labeling/labels/*/labelingSubject",
         f"{CONDITION}/capacityFade/lastUpdate",
         f"{CONDITION}/internalResistanceIncrease/*/lastUpdate",
         "/supplyChainDueDiligence",

@@ -121,7 +121,7 @@ def test_many_files_in_sorted_order_without_being_told(zipped: bool, tmp_path: P
 
 def test_a_folder_of_something_else_is_no_passport(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(SourceError, match="without datapackage"):
+    with pytest.raises(SourceError, match="holds no file of a known format"):
         convert([tmp_path], tmp_path / "out.jsonl", to=CX)
     with pytest.raises(SourceError, match="no JSON file"):
         convert([tmp_path], tmp_path / "out.jsonl", to=CX, from_format=CX)

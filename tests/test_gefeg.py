@@ -504,7 +504,6 @@ GONE: dict[str, list[str]] = {
     ],
     "idta-02035@1.0.1": [
         *(f"{ID}/{name}" for name in ("BatteryModelIdentifier", "EconomicOperatorInformation")),
-        *LABELS,
         *(LEAD, POINT, "SupplyChainDueDiligence", f"{SYMBOLS}/ExtinguishingAgent/agentFireClass"),
     ],
     "battery-pass@1.2.1": [

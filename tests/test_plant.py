@@ -19,8 +19,8 @@ from bdx.pipeline.reading import ReadOptions, chunks, open_source
 
 MAKE = Path(__file__).resolve().parents[1] / "fixtures/make/plant.py"
 PROFILE = "eu-battery-regulation"
-HELD_BACK = {"eu-1a-2-id", "eu-1q"}
-"""Requirements that no record of IDTA 02035 meets: it has no place for the model's identifier, nor for what a symbol is about."""
+HELD_BACK = {"eu-1a-2-id"}
+"""What no record of IDTA 02035 meets: it has no place for the model's identifier."""
 
 
 @pytest.fixture(scope="session")

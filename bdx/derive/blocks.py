@@ -143,7 +143,7 @@ def _floats(batch: pa.RecordBatch, name: str) -> Floats:
 
 def _numbers(column: pa.Array) -> Floats:
     """Return step ids that are whole numbers as floats, NaN for others."""
-    short = pc.and_(pc.utf8_is_digit(column), pc.less(pc.utf8_length(column), 10))
+    short = pc.match_substring_regex(column, "^[0-9]{1,9}$")
     digits = pc.if_else(short, column, pa.scalar(None, column.type))
     return digits.cast(pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 

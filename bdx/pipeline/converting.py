@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from bdx import canon, formats, mapping
-from bdx.canon import Chunk, Finding, Log, Loss
+from bdx.canon import Chunk, Log
 from bdx.errors import BdxError, SinkError, SourceError, UsageError
 from bdx.formats.canonical import WriteOptions
 from bdx.formats.packing import packed
 from bdx.formats.sink import INTERRUPTED, Destination
 from bdx.pipeline.apart import may_hold_tests
+from bdx.pipeline.converted import TOLD, ConvertResult, LossError
 from bdx.pipeline.evidence_file import EvidenceFile, place
 from bdx.pipeline.folders import open_all
 from bdx.pipeline.gate import Gate
@@ -38,39 +37,8 @@ from bdx.pipeline.targets import Shape, check_sources, shape_of, target_of
 from bdx.pipeline.weighing import analysis_of, view_of
 from bdx.spec import FormatSpec
 
-TOLD = 200_000
-"""Rows of evidence that stay in memory for the result; the file of evidence has them all."""
 _WITH_STEPS = ("dataset", "h5")
 """Canonical formats that hold all tables; steps are derived for those, for passports, and where the table is asked for."""
-
-
-@dataclass(slots=True)
-class ConvertResult:
-    """What a conversion did: rows written per table, findings met on the way, what was not carried, gaps of the target."""
-
-    destination: str
-    format: str
-    rows: dict[str, int] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    losses: list[Loss] = field(default_factory=list)
-    told: list[pa.RecordBatch] = field(default_factory=list)
-    """Rows of the table `evidence`, as they came."""
-    evidence_file: str = ""
-    """Where the evidence was written, "" where it was not."""
-    evidence_rows: int = 0
-    gaps: Any = None
-    rejected: int = 0
-
-    @property
-    def evidence(self) -> list[dict[str, Any]]:
-        """Which source, method and place each value came from that is not of its record's own source, or was repaired or given."""
-        return [row for batch in self.told for row in batch.to_pylist()]
-
-
-class LossError(SinkError):
-    """The target cannot hold everything and --strict was given; nothing was written (exit 1)."""
-
-    exit_code = 1
 
 
 def convert(
@@ -134,14 +102,14 @@ def convert(
     gate = Gate(require, category, as_of, view_of(target), reject=str(reject), each=require_each)
     words, wishes = tuple(item.word for item in asked(repair)), given(give)
     options = ReadOptions(from_format, str(by) or None, assume_tz, current_sign, keep_going=keep_going, repair=words)
-    options.steps = target.world == "passport" or target.id in _WITH_STEPS or table in ("step", "resistance")
+    shape = shape_of(str(destination), target, by_part=by_part)
+    options.steps = target.world == "passport" or target.id in _WITH_STEPS or shape.folder or table in ("step", "resistance")
     log = Log()
     opened = open_all(uris, options, log)
     parked(opened)
     uris = [item.uri for item in opened]
     merging = _Merging(battery, precedence(prefer, tolerance, uris), read_ids(str(ids)) if ids else None, jobs, Seams(forced=join_tests))
     result = ConvertResult(str(destination), target.full_id)
-    shape = shape_of(str(destination), target, by_part=by_part)
     stream = filled(_chunks(opened, options, target, log, merging), wishes, log)
     stream = shielded(stream, personal, log, opened[0].uri if len(uris) == 1 else "merged record")
     profile = target.raw.get("profile") if target.world == "passport" else None
