@@ -13,7 +13,7 @@ from bdx.mapping.paths_made import Listed
 from bdx.mapping.paths_nodes import Leaf
 from bdx.mapping.paths_plan import plan
 from bdx.mapping.paths_tree import STRUCTURE, Plan, Rows, Scope
-from bdx.mapping.transforms_base import Options
+from bdx.mapping.transforms_base import Fault, Options
 
 _NO_PLACE = "no place for it"
 _LEFT = "left out"
@@ -107,6 +107,14 @@ def _values(scope: Scope, column: str) -> list[Any]:
     return [value for value in enum if value not in leaf.transform.narrow and leaf.transform.write(value) is not None]
 
 
+def _of_unknown_words(leaf: Leaf | None) -> Any:
+    """Return what a closed list reads a word as that it does not know; None where that is a fault."""
+    try:
+        return leaf.transform.read("\0") if leaf is not None and leaf.transform.inline == "word" else None
+    except Fault:
+        return None
+
+
 def _words(table: str, column: str, ours: Scope, theirs: Scope, where: str = "") -> Iterator[NotCarried]:
     """Yield the words of a column for which the other model has none or a poorer one, and values it holds in part."""
     meaning = spec.table(table).column(column).meaning
@@ -153,7 +161,7 @@ def _rows(table: str, ours: Plan, theirs: Plan) -> list[NotCarried]:
     telling = list(dict.fromkeys(column for place in places for column in (*place.match, *place.where)))
     found: list[NotCarried] = []
     for place in mine:
-        for told in _kinds(place, telling):
+        for told in _kinds(place, telling, unknown_too=ours is not theirs):
             fitting = _nearest([other for other in places if _fits(other, told)], told)
             where = "".join(f"[{column}={value}]" for column, value in told.items())
             if not fitting:
@@ -169,7 +177,7 @@ def _rows(table: str, ours: Plan, theirs: Plan) -> list[NotCarried]:
                 if column in texts - set(fitting[0].scope.columns):
                     found.append(_told(table, column))
                 found += _words(table, column, place.scope, fitting[0].scope)
-    return _merged(found, len([1 for place in mine for _ in _kinds(place, telling)]))
+    return _merged(found, len([1 for place in mine for _ in _kinds(place, telling, unknown_too=ours is not theirs)]))
 
 
 def _unsaid(place: Rows, source: Rows, told: dict[str, Any]) -> Iterator[str]:
@@ -196,14 +204,15 @@ def _merged(found: list[NotCarried], kinds: int) -> list[NotCarried]:
     return merged
 
 
-def _kinds(place: Rows, telling: Iterable[str]) -> list[dict[str, Any]]:
+def _kinds(place: Rows, telling: Iterable[str], *, unknown_too: bool) -> list[dict[str, Any]]:
     """Return what tells the rows of a place apart: its constants, and each word of a closed list that it reads."""
     choices: list[list[tuple[str, Any]]] = []
     for column in telling:
         if column in place.fills:
             choices.append([(column, place.fills[column])])
         elif values := _values(place.scope, column):
-            choices.append([(column, value) for value in values])
+            unknown = _of_unknown_words(_leaf(place.scope, column)) if unknown_too else None
+            choices.append([(column, value) for value in dict.fromkeys((*values, *([unknown] if unknown is not None else [])))])
     return [dict(choice) for choice in product(*choices)]
 
 
