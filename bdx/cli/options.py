@@ -95,35 +95,29 @@ def report_losses(losses: Iterable[Loss], limit: int = 12) -> None:
 
 
 def report_findings(findings: Iterable[Finding], limit: int = 3) -> None:
-    """Write findings met on the way to stderr: one line for columns of a source of which the same is said, few remarks of one rule."""
-    from bdx.report.words import times
+    """Write findings met on the way to stderr, one line each; of remarks of one rule the first few, of refused attributes the names."""
+    from bdx.report.words import plural, times
 
     shown: dict[str, int] = {}
-    for found, message in _together(findings):
+    refused: dict[str, dict[str, str]] = {}
+    for found in findings:
+        if found.severity == "info" and f"{found.column} not derived" in found.message:
+            refused.setdefault(found.source, {})[found.column] = found.code
+            continue
         shown[found.code] = shown.get(found.code, 0) + 1
         if found.severity == "info" and shown[found.code] > limit:
             continue
-        where = f"{found.source}: " if found.source and not message.startswith(found.source) else ""
-        click.echo(f"{found.severity}: {found.code} {where}{message}{times(found.count)}", err=True)
+        where = f"{found.source}: " if found.source and not found.message.startswith(found.source) else ""
+        click.echo(f"{found.severity}: {found.code} {where}{found.message}{times(found.count)}", err=True)
+    for source, columns in list(refused.items())[:limit]:
+        named = ", ".join(f"{column} ({code})" for column, code in list(columns.items())[:limit])
+        more = f" and {len(columns) - limit} more" if len(columns) > limit else ""
+        click.echo(f"info: {source}: {plural(len(columns), 'attribute')} not derived: {named}{more} (--report FILE says why)", err=True)
+    if len(refused) > limit:
+        click.echo(f"info: {len(refused) - limit:,} more sources with attributes not derived (--report FILE says which)", err=True)
     for code, count in shown.items():
         if count > limit and spec.rules()[code].severity == "info":
             click.echo(f"info: {code} {count - limit:,} more like these (--report FILE lists all)", err=True)
-
-
-def _together(findings: Iterable[Finding]) -> list[tuple[Finding, str]]:
-    """Return findings with their messages, those that say the same of several columns of one source as one."""
-    groups: dict[tuple[object, ...], list[tuple[Finding, str]]] = {}
-    for number, found in enumerate(findings):
-        message = found.message.removeprefix(f"{found.source}: ")
-        alike = found.severity == "info" and found.column and message.startswith(found.column)
-        key = (found.code, found.source, message.removeprefix(found.column)) if alike else (number,)
-        groups.setdefault(key, []).append((found, message))
-    told = []
-    for group in groups.values():
-        first, message = group[0]
-        columns = ", ".join(found.column for found, _ in group)
-        told.append((first, columns + message.removeprefix(first.column) if len(group) > 1 else message))
-    return told
 
 
 def worst(findings: Iterable[Finding]) -> int:

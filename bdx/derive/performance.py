@@ -41,8 +41,8 @@ class Supported:
 def attributes(tables: Mapping[str, pa.Table | pa.RecordBatch], said: Mapping[str, Any] | None = None) -> Supported:
     """Return what the canonical tables of an item's tests support; nothing where no cycle is complete (see `why_not`).
 
-    `said` are the columns of `battery` that other sources declare of it. Of several derivations of one attribute the first that
-    gives a value holds.
+    `said` are the columns of `battery` that other sources declare of it; a derivation that only `fills` leaves those alone. Of
+    several derivations of one attribute the first that gives a value holds.
     """
     tested = Tested(tables, said or {})
     found = Supported()
@@ -52,7 +52,7 @@ def attributes(tables: Mapping[str, pa.Table | pa.RecordBatch], said: Mapping[st
     for row in derivations():
         column = row["to"].removeprefix("battery.")
         of_cycles = any(name.startswith(("cycle.", "step.")) for name in row["from"])
-        if column in done or (nothing and of_cycles):
+        if column in done or (nothing and of_cycles) or (row.get("fills") and column in tested.said):
             continue
         result = METHODS[row["by"]](tested)
         if isinstance(result, Refused):
