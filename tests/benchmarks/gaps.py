@@ -1,4 +1,4 @@
-"""How long the gap analysis takes per battery record: `python tests/benchmarks/gaps.py [ROWS]`."""
+"""How long the gap analysis takes per battery record: `python tests/benchmarks/gaps.py [ROWS] [PROFILE]`."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def chunks(rows: int) -> Iterator[Chunk]:
         yield chunk(first, min(canon.BATCH_ROWS, rows - first), rng)
 
 
-def main(rows: int) -> None:
+def main(rows: int, profile: str) -> None:
     """Print records per second of watching, and the seconds of judging."""
     spent = 0.0
-    analysis = Analysis("ec-guidance")
+    analysis = Analysis(profile)
     for made in chunks(rows):
         start = time.perf_counter()
         analysis.watch(made)
@@ -71,9 +71,9 @@ def main(rows: int) -> None:
     result = analysis.finish(Log())
     judged = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{rows:,} records, {len(result.outcomes)} requirements: {spent:.2f} s, {rows / spent:,.0f} records/s")
+    print(f"{profile}: {rows:,} records, {len(result.outcomes)} requirements: {spent:.2f} s, {rows / spent:,.0f} records/s")
     print(f"judged in {judged:.3f} s; peak {peak:,.0f} MB, most of it the made-up records")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000, sys.argv[2] if len(sys.argv) > 2 else "eu-battery-regulation")
