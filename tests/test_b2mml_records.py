@@ -157,6 +157,7 @@ def test_what_a_transaction_says_after_its_records_is_kept() -> None:
     [
         ("ChangeMaterialLot", "<Change/>", "change"),
         ("CancelMaterialLot", "<Cancel/>", "delete"),
+        ("DeleteMaterialLot", "<Delete/>", "delete"),
         ("SyncMaterialLot", expression("Delete"), "delete"),
         ("SyncMaterialLot", expression("Delete", "/SyncMaterialLot/DataArea/MaterialLot[ID='L/1']"), "delete"),
         ("SyncMaterialLot", expression("Replace"), "change"),

@@ -205,6 +205,16 @@ def test_edges_that_lists_would_blur_are_assemblies() -> None:
     assert {(row["input_item_id"], row["output_item_id"], row["is_estimated"]) for row in back} == {("a", "x", False), ("b", "y", False)}
 
 
+def test_a_guess_told_as_an_assembly_and_a_second_name_of_a_piece_are_named() -> None:
+    edge = {"input_item_id": "a", "output_item_id": "x", "relation": "transformed", "step_run_id": "S", "match_basis": "declared"}
+    piece = {"item_id": "x", "serial_number": "0042", "granularity": "serial", "produced_by_step_run_id": "S"}
+    log = write(steps({"step_run_id": "S"}, genealogy=[{**edge, "is_estimated": True}], item=[piece]))[1]
+    assert losses(log)["genealogy: is_estimated"] == 1
+    assert losses(log)["item: serial_number"] == 1
+    log = write(steps({"step_run_id": "S"}, genealogy=[{**edge, "is_estimated": False}], item=[{**piece, "serial_number": "x"}]))[1]
+    assert not {"genealogy: is_estimated", "item: serial_number"} & losses(log).keys()
+
+
 def test_rows_that_take_back_are_not_told_as_facts() -> None:
     chunks = steps({"step_run_id": "A"}, {"step_run_id": "B", "record_action": "delete"})
     data, log = write(chunks)

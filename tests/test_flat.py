@@ -12,6 +12,7 @@ import pytest
 from bdx import canon, spec
 from bdx.cli import run
 from bdx.errors import BdxError, SourceError, UnknownFormat, UsageError
+from bdx.formats.flat_even import evened
 from bdx.formats.flat_head import composed, encodings
 from bdx.mapping import flat_cells, flat_file, flat_words
 from bdx.mapping.flat_headers import meaning
@@ -315,3 +316,127 @@ def test_a_log_of_a_machine_is_refused_with_its_headers() -> None:
 def test_api_reads_by_a_mapping_file(tmp_path: Path) -> None:
     path = input_of(FIXTURES / "english-genealogy")
     assert read(path, by=proposed(path, tmp_path))["genealogy"].num_rows == 5
+
+
+def test_line_breaks_in_quoted_cells_part_no_row_and_no_header(tmp_path: Path) -> None:
+    rows = [
+        f'"L{number}";"{"first" + chr(13) + chr(10) + "second; part" if number % 7 == 0 else "plain"}";{number},5'
+        for number in range(1, 61)
+    ]
+    path = tmp_path / "notes.csv"
+    path.write_bytes(("\r\n".join(['"Lot";"Bemerkung";"Dicke\r\n[µm]"', *rows]) + "\r\n").encode("cp1252"))
+    tables, codes = mapped(path, proposed(path, tmp_path))
+    assert tables["item"].column("item_id").to_pylist() == [f"L{number}" for number in range(1, 61)]
+    assert tables["process_parameter"].column("value_num").to_pylist() == [number + 0.5 for number in range(1, 61)]
+    assert json.loads(tables["item"].column("extra")[6].as_py())["Bemerkung"].split() == ["first", "second;", "part"]
+    assert tables["item"].column("locator").to_pylist()[:9] == [f"line {number}" for number in (3, 4, 5, 6, 7, 8, 9, 11, 12)]
+    assert not {"F041", "F042", "F047"} & set(codes)
+
+
+def test_a_row_of_totals_is_no_lot(tmp_path: Path) -> None:
+    path = tmp_path / "totals.csv"
+    path.write_text("Lot,Operation,Input Qty,Good Qty,Scrap Qty\nL1,Coating,100,95,5\nTotal loss,Coating,1,0,1\nTotal,,101,95,6\n", "utf-8")
+    by = proposed(path, tmp_path)
+    tables, codes = mapped(path, by)
+    assert tables["process_step"].column("step_run_id").to_pylist() == ["L1/coating", "Total loss/coating"]
+    assert tables["process_step"].column("qty_in").to_pylist() == [100.0, 1.0]
+    assert "M077" in codes
+    options = ReadOptions(mapping=str(by))
+    opened = open_source(str(path), 1, options)
+    list(chunks(opened, options))
+    assert [(loss.what, loss.count) for loss in opened.log.losses] == [("rows of totals", 1)]
+
+
+def test_quantities_in_several_units_make_no_yield(tmp_path: Path) -> None:
+    path = tmp_path / "units.csv"
+    path.write_text("Lot,Operation,Input Qty [kg],Good Qty [pcs],Scrap Qty [pcs]\nL1,Coating,100,95,5\n", "utf-8")
+    tables, codes = mapped(path, proposed(path, tmp_path))
+    row = tables["process_step"].to_pylist()[0]
+    assert (row["qty_in"], row["qty_good"], row["qty_scrap"], row["qty_unit"]) == (None, 95.0, 5.0, "1")
+    assert json.loads(row["extra"]) == {"Input Qty [kg]": "100"}
+    assert "M078" in codes
+
+
+def test_the_unit_of_a_quantity_is_that_of_its_step(tmp_path: Path) -> None:
+    path, by = tmp_path / "steps.csv", tmp_path / "steps.toml"
+    path.write_text("Lot,Mixed [kg],Coated [m]\nL1,100,95\n", "utf-8")
+    columns = [f'"{name}" = {{ field = "qty_good", unit = "{unit}", step = "{step}" }}' for name, unit, step in [
+        ("Mixed [kg]", "kg", "slurry_mixing"), ("Coated [m]", "m", "coating")
+    ]]  # fmt: skip
+    by.write_text(
+        "\n".join(['kind = "flat"', "[[table]]", 'makes = ["process_step"]', "[table.columns]", 'Lot = "item_id"', *columns]), "utf-8"
+    )
+    tables, _ = mapped(path, by)
+    assert tables["process_step"].select(["qty_good", "qty_unit"]).to_pylist() == [
+        {"qty_good": 100.0, "qty_unit": "kg"},
+        {"qty_good": 95.0, "qty_unit": "m"},
+    ]
+
+
+def test_quantities_without_a_unit_are_asked_for_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "line.csv"
+    path.write_text("Lot,Operation,Input Qty,Good Qty\nL1,Coating,100,95\n", "utf-8")
+    by = proposed(path, tmp_path)
+    text = by.read_text("utf-8")
+    assert '# qty_unit = "pcs"' in text
+    by.write_text(text.replace("# qty_unit", "qty_unit"), "utf-8")
+    assert mapped(path, by)[0]["process_step"].column("qty_unit").to_pylist() == ["1"]
+
+
+def test_values_of_a_second_lot_in_a_row_are_not_given_to_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "sides.csv"
+    path.write_text("Anode;;Cathode;\nLot;Thickness [µm];Lot;Thickness [µm]\nA1;80;K1;70\nA2;81;K2;71\n", "utf-8")
+    by = proposed(path, tmp_path)
+    assert "a second item in each row" in by.read_text("utf-8")
+    rows = mapped(path, by)[0]["process_parameter"].select(["item_id", "value_num"]).to_pylist()
+    assert rows == [{"item_id": "A1", "value_num": 80.0}, {"item_id": "A2", "value_num": 81.0}]
+
+
+def test_lineage_of_a_flat_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = input_of(FIXTURES / "english-genealogy")
+    by = proposed(source, tmp_path)
+    edge = read(source, by=by)["genealogy"].to_pylist()[0]
+    assert run(["lineage", "-m", str(by), str(source), edge["output_item_id"], "--up"]) == 0
+    assert edge["input_item_id"] in capsys.readouterr().out
+
+
+def test_persons_in_columns_nobody_mapped_do_not_leave(tmp_path: Path) -> None:
+    path, out = tmp_path / "shift.csv", tmp_path / "out"
+    path.write_text("Lot,Operation,Bediener,Schichtführer,班长,Colour\nL1,Coating,A. Muster,B. Bauer,C. Li,red\n", "utf-8")
+    assert run(["convert", "-q", "-m", str(proposed(path, tmp_path)), str(path), "-t", "csv", "-o", f"{out}/"]) == 0
+    written = (out / "process_step.csv").read_text("utf-8")
+    assert "red" in written
+    assert not any(name in written for name in ("Muster", "Bauer", 'Li"'))
+
+
+def test_the_unit_in_the_header_of_a_long_table_is_that_of_its_values(tmp_path: Path) -> None:
+    path, by = tmp_path / "long.csv", tmp_path / "long.toml"
+    path.write_text("Cell ID,Parameter,Value [mm]\nC1,thickness,0.12\n", "utf-8")
+    columns = ['"Cell ID" = "item_id"', 'Parameter = "parameter"', '"Value [mm]" = { field = "value", unit = "mm" }']
+    by.write_text("\n".join(['kind = "flat"', "[[table]]", 'makes = ["process_parameter"]', "[table.columns]", *columns]), "utf-8")
+    row = mapped(path, by)[0]["process_parameter"].to_pylist()[0]
+    assert (row["value_num"], row["unit"], row["unit_raw"]) == (120.0, "um", "mm")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "short"),
+    [
+        ("a,b,c\n1,2\n", "a,b,c\n1,2,\n", (1, 1)),
+        ("1,2,,,\r\n3,4,5\r\n", "1,2,\r\n3,4,5\r\n", (0, 0)),
+        ('"x",2\n1,2,3', '"x",2,\n1,2,3', (1, 0)),
+        ("1,2,3,4\n,,\n\nnote\n", "1,2,3,4\n,,\n\nnote\n", (0, 0)),
+        ("1,2,3\n", "1,2,3\n", (0, 0)),
+        ("", "", (0, 0)),
+    ],
+)
+def test_rows_are_brought_to_the_width_of_their_header(text: str, expected: str, short: tuple[int, int]) -> None:
+    data, *found = evened(text.encode(), ",", 3)
+    assert (data.decode(), tuple(found)) == (expected, short)
+
+
+def test_a_row_that_is_too_long_costs_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("Lot,Operation,Good Qty,Scrap Qty\nL1,Coating,10,1\nL2,Coating,11,0,oops\nL3,Coating,12\nL4,Coating,13,2\n", "utf-8")
+    tables, found = mapped(path, proposed(path, tmp_path))
+    assert tables["process_step"].column("qty_good").to_pylist() == [10.0, 11.0, 12.0, 13.0]
+    assert "F270" in found

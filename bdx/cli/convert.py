@@ -119,6 +119,7 @@ def command(
     """
     from bdx.pipeline.converting import convert
     from bdx.pipeline.gate import GateError
+    from bdx.pipeline.rejecting import AllRejected
 
     if evidence and no_evidence:
         raise click.UsageError("--evidence and --no-evidence exclude each other")
@@ -130,6 +131,14 @@ def command(
     except GateError as error:
         for held in error.results:
             _report_gaps(held)
+        if report:
+            _write_refusal(report, destination, error, error.log.findings, error.results)
+        raise
+    except AllRejected as error:
+        if not quiet:
+            options.report_findings(error.findings)
+        if report:
+            _write_refusal(report, destination, error, error.findings, ())
         raise
     if not quiet:
         options.report_findings(result.findings)
@@ -137,7 +146,7 @@ def command(
         options.report_losses(result.losses)
         _report_gaps(result.gaps)
         if destination != "-":
-            rows = ", ".join(f"{count:,} {name}" for name, count in result.rows.items() if count)
+            rows = ", ".join(f"{count:,} {name}" for name, count in result.written.items())
             click.echo(f"wrote {destination} ({result.format}: {rows})", err=True)
         if result.evidence_file:
             click.echo(f"wrote {result.evidence_file} (evidence of {result.evidence_rows:,} values)", err=True)
@@ -186,6 +195,24 @@ def _write_report(path: str, result: Any) -> None:
         "evidence": result.evidence,
         "evidence_file": result.evidence_file,
         "gaps": gaps_json.told(result.gaps) if result.gaps is not None else None,
+    }
+    options.write_text(path, json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def _write_refusal(path: str, destination: str, error: Exception, findings: Iterable[Finding], gaps: Iterable[Any]) -> None:
+    """Write why nothing was written, in the shape of a report on what was."""
+    import dataclasses
+    import json
+
+    from bdx.report import gaps_json
+
+    document = {
+        "schema": "bdx-convert/1",
+        "destination": destination,
+        "refused": str(error),
+        "rows": {},
+        "findings": [dataclasses.asdict(found) for found in findings],
+        "required": [gaps_json.told(result) for result in gaps],
     }
     options.write_text(path, json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
 

@@ -24,6 +24,7 @@ _LINES = 4_096
 @click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Steps away that are shown.")
 @click.option("--all", "whole", is_flag=True, help="Show all of long lists.")
 @options.from_format
+@options.by_mapping
 @options.assume_tz
 @options.output("tree", "json", "dot", "mermaid")
 def command(
@@ -38,6 +39,7 @@ def command(
     depth: int | None,
     whole: bool,
     from_format: str | None,
+    by: str,
     assume_tz: str | None,
     form: str,
 ) -> None:
@@ -51,6 +53,7 @@ def command(
     \b
       bdx lineage line.xml BX36-000042 --up
       bdx lineage data/ SL-C-0042 --down -O json
+      bdx lineage -m edges.toml edges.csv SL-C-0042
     """
     from bdx.pipeline.tracing import lineage
     from bdx.report import lineage_drawn, lineage_json, lineage_text
@@ -58,7 +61,7 @@ def command(
 
     both = up == down
     result = lineage(
-        sources, item, up=up or both, down=down or both, carriers=carriers, every=every, from_format=from_format, assume_tz=assume_tz
+        sources, item, up=up or both, down=down or both, carriers=carriers, every=every, from_format=from_format, by=by, assume_tz=assume_tz
     )
     extent = Extent(depth, EVERYTHING.children, EVERYTHING.lines) if whole else Extent(depth)
     found: Iterator[str]

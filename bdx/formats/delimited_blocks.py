@@ -30,15 +30,15 @@ class Block:
     last: bool = False
 
 
-def blocks(source: Source, dialect: Dialect) -> Iterator[Block]:
-    """Yield the lines after the header in blocks of a few megabytes.
+def blocks(source: Source, dialect: Dialect, widths: frozenset[int] = frozenset(), *, prose: bool = False) -> Iterator[Block]:
+    """Yield the lines after the header in blocks of a few megabytes; a row has the width of the header, or one of those given.
 
     NUL bytes are left out and bytes outside the encoding replaced; both are logged, as is a last line without an
     end whose last cell is shorter than the one above it.
     Raises: CorruptSource where no line ends within 64 MiB.
     """
     newline = dialect.newline.encode()
-    quotes = Quotes(source, dialect)
+    quotes = Quotes(source, dialect, widths or frozenset({len(dialect.headings)}), prose)
     line = 1
     rest = before = b""
     held: Block | None = None

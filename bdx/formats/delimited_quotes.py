@@ -37,6 +37,10 @@ class Quotes:
 
     source: Source
     dialect: Dialect
+    widths: frozenset[int]
+    """How many cells a row can have."""
+    prose: bool = False
+    """Whether cells hold sentences: then the line that closes one may have as many separators as a row."""
     breaks: bool = False
     """Whether a quoted cell with a line break has been met."""
     _odd: re.Pattern[bytes] = field(init=False)
@@ -86,16 +90,13 @@ class Quotes:
         return bool(opens.all() and closes.all())
 
     def _is_row(self, text: bytes, newline: bytes) -> bool:
-        """Say whether lines are one row with as many cells as the header, and none of them but the first could be a row itself."""
+        """Say whether lines are one row of a known width, and none of them but the first, or in prose the last, could be one."""
         separator = self.dialect.parsed_separator.encode()
-        width = len(self.dialect.headings)
+        width = re.sub(rb'"(?:[^"]|"")*"', b"", text).count(separator) + 1
         lines = text.rstrip(b"\r\n").split(newline)
-        if any(line.count(separator) >= width - 1 for line in lines[1:]):
+        if width not in self.widths or any(line.count(separator) >= width - 1 for line in lines[1 : -1 if self.prose else None]):
             return False
-        if row_pattern(self.dialect.parsed_separator, breaks=True).fullmatch(text.rstrip(b"\r\n")) is None:
-            return False
-        outside = re.sub(rb'"(?:[^"]|"")*"', b"", text)
-        return outside.count(separator) == width - 1
+        return row_pattern(self.dialect.parsed_separator, breaks=True).fullmatch(text.rstrip(b"\r\n")) is not None
 
     def _without_strays(self, data: bytes, joined: list[tuple[int, int]], first_line: int, newline: bytes) -> bytes:
         """Return the data with the quotation marks taken out of lines where they do not pair up.

@@ -19,9 +19,10 @@ from bdx.canon import Part, Table
 from bdx.errors import CorruptSource, SourceError, did_you_mean
 from bdx.formats import flat_sheets
 from bdx.formats.delimited_blocks import Block, blocks
-from bdx.formats.delimited_head import Head, split
+from bdx.formats.delimited_head import QUOTED_LINES, Head, split
 from bdx.formats.delimited_probe import Dialect, Heading
 from bdx.formats.delimited_values import Parser
+from bdx.formats.flat_even import evened
 from bdx.formats.flat_head import APART, Layout, composed, fits, matches, separator_of, text_head
 from bdx.formats.lines import Lines
 from bdx.formats.source import Source
@@ -136,7 +137,7 @@ class _Text:
         needles = [_needles(layout) for layout in self.wanted]
         section: _Section | None = None
         held, first = b"", 1
-        for block in blocks(self.source, self._dialect([""], 0, 1)):
+        for block in blocks(self.source, self._dialect([""], 0, 1), self._widths(), prose=True):
             data, line = (held + block.data, first) if held else (block.data, block.first_line)
             # Rows of a header may stand on both sides of a block's end: its last lines wait for what follows.
             cut = len(data) if block.last or self.deepest == 1 else _before_last_lines(data, self.deepest)
@@ -152,9 +153,19 @@ class _Text:
                     self._lose_above(piece, at)
                 else:
                     last = block.last and end == len(data)
-                    yield owner, Block(piece, at, block.breaks, last)
+                    yield owner, Block(piece if block.breaks else self._even(piece, owner, at), at, block.breaks, last)
                     section = owner
             section = bounds[-2][1]
+
+    def _even(self, piece: bytes, owner: _Section, line: int) -> bytes:
+        data, short, first = evened(piece, self.separator, len(owner.schema) - 1)
+        if short:
+            self.source.log.find("F270", source=self.source.uri, locator=f"line {line + first}", count=short)
+        return data
+
+    def _widths(self) -> frozenset[int]:
+        """Return how many cells the rows have that stand on one line of the head: a row with a line break in a cell has as many."""
+        return frozenset(len(split(line, self.separator)) for line in self.head.lines if line.count('"') % 2 == 0) - {0, 1}
 
     def _cuts(self, data: bytes, held: bytes, line: int, needles: list[list[bytes]]) -> list[tuple[int, tuple[_Section, int]]]:
         """Return where headers start, each with its section: in the first lines of the file any, below that those spelled alike."""
@@ -185,13 +196,16 @@ class _Text:
         same = tuple(n for n, score in best.items() if score and (self.wanted[n].rows, self.wanted[n].units) == (layout.rows, layout.units))
         tables = tuple(n for n in same if "where" in self.facts["table"][n]) or tuple(n for n in same if best[n] == most)[:1]
         names = composed(rows[: layout.rows], units=layout.units)
-        below = _rows_at(data, _after_lines(data, place, layout.rows), 50, self.separator)
+        end = place
+        for _ in range(layout.rows):
+            end = _row_end(data, end)
+        below = _rows_at(data, end, 50, self.separator)
         blank = next((number for number, row in enumerate(below) if sum(map(bool, row)) <= 1 and len(row) < len(names)), len(below))
         width = max((len(row) for row in below[:blank]), default=len(names))
         names = names[: max(width, 1)] if not any(names[width:]) else names
         names += [""] * (width - len(names))
         parser = Parser(self.source, self._dialect(names, line + data.count(b"\n", 0, place), 1), [""])
-        return _Section(tables, parser, parser.schema.append(pa.field(PLACE, pa.int64()))), layout.rows
+        return _Section(tables, parser, parser.schema.append(pa.field(PLACE, pa.int64()))), data.count(b"\n", place, end)
 
     def _dialect(self, names: list[str], line: int, first: int) -> Dialect:
         headings = tuple(Heading(name or f"column {place + 1}", name, "", "text") for place, name in enumerate(names))
@@ -245,13 +259,22 @@ def _starts(data: bytes, count: int) -> Iterator[int]:
 def _rows_at(data: bytes, place: int, count: int, separator: str) -> list[list[str]]:
     found: list[list[str]] = []
     while place < len(data) and len(found) < count:
-        end = data.find(b"\n", place)
-        end = len(data) if end < 0 else end
-        text = data[place:end].decode("utf-8", "replace").rstrip("\r")
+        end = _row_end(data, place)
+        text = data[place:end].decode("utf-8", "replace").rstrip("\r\n")
         if len(text) < 65_536:
-            found.append([cell.strip() for cell in split(text, separator)])
-        place = end + 1
+            found.append([" ".join(cell.split()) for cell in split(text, separator)])
+        place = end
     return found
+
+
+def _row_end(data: bytes, place: int) -> int:
+    """Return where the row after this one starts: a line break within a quoted cell does not end it."""
+    first = end = _after_lines(data, place, 1)
+    for _ in range(QUOTED_LINES):
+        if data.count(b'"', place, end) % 2 == 0:
+            return end
+        end = _after_lines(data, end, 1)
+    return first
 
 
 def _after_lines(data: bytes, place: int, count: int) -> int:

@@ -16,8 +16,11 @@ from bdx.mapping.flat_plan import VALUE_TABLES, Plan, plan
 from bdx.mapping.flat_rows import rows_of
 from bdx.mapping.flat_values import values_of
 from bdx.mapping.flat_view import Run, View
+from bdx.mapping.flat_words import totals
 from bdx.names import fold
 from bdx.spec import Facts
+
+_NAMING = frozenset({"item_id", "serial_number", "lot_id", "order_id", "step", "step_run_id", "input_item_id", "output_item_id"})
 
 
 def to_canonical(parts: Iterable[Part], facts: Facts, context: Context) -> Iterator[Chunk]:
@@ -38,9 +41,12 @@ def _table(part: Table, facts: Facts, run: Run) -> Iterator[Chunk]:
     _tell_columns(plans, run, f"sheet '{sheet}'" if sheet else "the header")
     for batch in part.batches:
         locators = places(batch.column(batch.num_columns - 1), sheet)
-        taken = np.zeros(batch.num_rows, np.bool_)
+        sums = _totals(plans, batch)
+        if sums.any():
+            _lose_totals(plans, batch, locators, sums, run)
+        taken = sums.copy()
         for made in plans:
-            which = _rows_of(made, batch)
+            which = _rows_of(made, batch) & ~sums
             taken |= which
             rows = batch if which.all() else batch.filter(pa.array(which))
             where = locators if which.all() else locators.filter(pa.array(which))
@@ -67,6 +73,27 @@ def _rows_of(made: Plan, batch: pa.RecordBatch) -> np.ndarray:
     known = {fold(word) or word for word in wanted}
     meant = pa.array([(fold(text) or text) in known for text in coded.dictionary.to_pylist()], pa.bool_())
     return mask(meant.take(coded.indices))
+
+
+def _totals(plans: list[Plan], batch: pa.RecordBatch) -> np.ndarray:
+    """Return the mask of rows that sum up others: a word for that stands first in them, or where an identifier is read from."""
+    places = {place for made in plans for (name, _), place in made.fields.items() if name in _NAMING}
+    places |= {0} - {made.where[0] for made in plans if made.where is not None}
+    found = np.zeros(batch.num_rows, np.bool_)
+    for place in sorted(places):
+        coded = pc.dictionary_encode(pc.fill_null(batch.column(place), ""))
+        meant = pa.array([fold(text) in totals() for text in coded.dictionary.to_pylist()], pa.bool_())
+        if pc.any(meant).as_py():
+            found |= mask(meant.take(coded.indices))
+    return found
+
+
+def _lose_totals(plans: list[Plan], batch: pa.RecordBatch, locators: pa.Array, which: np.ndarray, run: Run) -> None:
+    """Remark on rows of totals, which are left out: counted beside the rows they sum up they would double them."""
+    row = int(np.flatnonzero(which)[0])
+    shown = " | ".join(str(cell) for cell in list(batch.slice(row, 1).to_pylist()[0].values())[:-1] if cell is not None)[:80]
+    run.remarks.note("M077", plans[0].main, "", shown, locators[row].as_py(), int(which.sum()))
+    run.context.log.lose(run.context.source, "rows of totals", "they sum up other rows", int(which.sum()))
 
 
 def _lose(plans: list[Plan], batch: pa.RecordBatch, locators: pa.Array, which: np.ndarray, run: Run) -> None:

@@ -33,11 +33,14 @@ class Value:
 
 @dataclass(slots=True)
 class Plan:
-    """Columns of a header by what they are. `fields` maps (field, step) to a place; the step is empty for all steps of a row."""
+    """Columns of a header by what they are.
+
+    `fields` maps (field, step) to a place and `units` to the unit of its numbers; the step is empty for all steps of a row.
+    """
 
     makes: tuple[str, ...]
     fields: dict[tuple[str, str], int] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
+    units: dict[tuple[str, str], str] = field(default_factory=dict)
     values: list[Value] = field(default_factory=list)
     extra: dict[int, str] = field(default_factory=dict)
     given: dict[str, str] = field(default_factory=dict)
@@ -68,6 +71,10 @@ class Plan:
         """Say whether a field has a column or is given."""
         return (name, step) in self.fields or (name, "") in self.fields or name in self.given
 
+    def unit(self, name: str, step: str = "") -> str:
+        """Return the unit that the mapping gives to the numbers of a field, empty where it gives none."""
+        return self.units.get((name, step if (name, step) in self.fields else ""), "")
+
     def feeding(self, table: str, step: str = "") -> Iterator[tuple[str, str]]:
         """Yield (canonical column, field) for each column of a table that a field of the file fills; the first field wins."""
         filled: set[str] = set()
@@ -94,7 +101,7 @@ def plan(table: Facts, names: Sequence[str]) -> Plan:
         elif "field" in meaning:
             _add_field(made, meaning["field"], meaning.get("step", ""), place, names[place])
             if "unit" in meaning:
-                made.units[meaning["field"]] = meaning["unit"]
+                made.units[meaning["field"], meaning.get("step", "")] = meaning["unit"]
         else:
             made.values.append(_value(meaning, place, names[place]))
     where = table.get("where")

@@ -12,11 +12,15 @@ import pyarrow.compute as pc
 from bdx import canon
 from bdx.mapping import vocabulary
 from bdx.mapping.flat_cells import Mask, filled, mask, words
-from bdx.mapping.flat_view import View, step_codes
+from bdx.mapping.flat_view import View, step_codes, unit_name
 from bdx.mapping.flat_words import values
 
 _KEYS = {"item": "item_id", "equipment": "equipment_id", "process_step": "step_run_id"}
-_UNIT_OF = {"item": ("quantity", "quantity_unit"), "genealogy": ("quantity", "unit"), "process_step": ("qty_good", "qty_unit")}
+_UNIT_OF = {
+    "item": (("quantity",), "quantity_unit"),
+    "genealogy": (("quantity",), "unit"),
+    "process_step": (("qty_good", "qty_in", "qty_scrap", "qty_rework"), "qty_unit"),
+}
 Ints = npt.NDArray[np.int64]
 
 
@@ -62,10 +66,24 @@ def _columns(table: str, view: View, step: str = "") -> dict[str, pa.Array]:
     for column, name in view.plan.feeding(table, step):
         for key, array in view.column(table, column, name, step).items():
             made[key] = pc.coalesce(made[key], array) if key == "tz_basis" and key in made else array
-    quantity, unit = _UNIT_OF.get(table, ("", ""))
-    if quantity in view.plan.units and unit not in made:
-        made.update(view.units_of(table, unit, view.plan.units[quantity]))
+    quantities, unit = _UNIT_OF.get(table, ((), ""))
+    given = {name: view.plan.unit(name, step) for name in quantities if name in made and view.plan.unit(name, step)}
+    if given and unit not in made:
+        first = next(iter(given.values()))
+        made.update(view.units_of(table, unit, first))
+        for name in [name for name, other in given.items() if unit_name(other) != unit_name(first)]:
+            _set_aside(table, name, view, step)
+            made[name] = pa.nulls(view.rows, pa.float64())
     return made
+
+
+def _set_aside(table: str, name: str, view: View, step: str) -> None:
+    """Keep the cells of a quantity as they are: it is in another unit than the others of its row, which have one unit for all."""
+    text, header = view.text(name, step), view.header(name, step)
+    if text is not None:
+        stated = mask(text.is_valid())
+        view.keep(header, text, stated)
+        view.note_first("M078", table, name, filled(header, view.rows), stated)
 
 
 def _finish(table: str, view: View, made: dict[str, pa.Array], kept: Mask) -> tuple[pa.RecordBatch, Ints]:
@@ -98,7 +116,7 @@ def _plain(table: str, view: View) -> tuple[pa.RecordBatch, Ints]:
     kept = mask(made[_KEYS[table]].is_valid()) if _KEYS[table] in made else np.zeros(view.rows, np.bool_)
     written = view.text("quantity")
     if table == "item" and written is not None:
-        unit = view.plan.units.get("quantity") or view.text("unit")
+        unit = view.plan.unit("quantity") or view.text("unit")
         joined = pc.binary_join_element_wise(written, unit, " ", null_handling="skip") if unit is not None else written
         made["quantity_raw"] = pc.if_else(written.is_valid(), joined, None)
     return _finish(table, view, made, kept)

@@ -107,7 +107,7 @@ def _long(table: str, view: View) -> Iterator[Stream]:
             first = view.locators[int(np.flatnonzero(which)[0])].as_py()
             view.run.remarks.note("M041", table, f"{_stem(table)}_code", name, first, int(which.sum()))
     unit = view.text("unit")
-    units_ = Coded.of(unit) if unit is not None else Coded.one(view.plan.units.get("value", ""), view.rows)
+    units_ = Coded.of(unit) if unit is not None else Coded.one(view.plan.unit("value"), view.rows)
     fixed = [item or UNKNOWN_PARAMETER for item in known]
     limits = {name: cells for name in _LIMITS if (cells := view.text(name)) is not None}
     header = view.header("value")

@@ -169,12 +169,13 @@ class View:
 def _canonical_units(text: pa.Array) -> tuple[pa.Array, Mask]:
     """Return canonical units and the mask of those that are not known."""
     coded = pc.dictionary_encode(text)
-    meant = [_unit_name(word) for word in coded.dictionary.to_pylist()]
+    meant = [unit_name(word) for word in coded.dictionary.to_pylist()]
     found = pa.array(meant, pa.string()).take(coded.indices)
     return found, mask(pc.and_(text.is_valid(), found.is_null()))
 
 
-def _unit_name(word: Any) -> str | None:
+def unit_name(word: Any) -> str | None:
+    """Return the canonical name of a unit, None for one that is not known."""
     try:
         return units.unit(word).name if word is not None else None
     except MappingError:

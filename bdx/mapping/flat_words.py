@@ -59,6 +59,12 @@ def by_word() -> Mapping[str, str]:
 
 
 @cache
+def totals() -> frozenset[str]:
+    """Return the words, in their folded form, for a row that sums up others."""
+    return frozenset(fold(word) for word in facts()["totals"])
+
+
+@cache
 def values(target: str) -> Mapping[str, str]:
     """Return the value of an enumeration for each word in its folded form; `target` is "table.column"."""
     table, _, column = target.partition(".")

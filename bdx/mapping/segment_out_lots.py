@@ -13,7 +13,7 @@ from bdx.mapping.segment_nodes import Node
 from bdx.mapping.segment_out_fit import Fit, Tree, put_back
 from bdx.mapping.segment_out_rows import ByKey, Row, Spool
 from bdx.mapping.segment_out_step import Segments
-from bdx.mapping.segment_out_values import extra_of, moment
+from bdx.mapping.segment_out_values import ONE_NAME, extra_of, moment
 
 Numbers = np.ndarray[Any, Any]
 _WINDOW = 4_096
@@ -99,6 +99,8 @@ class Lots:
             node["MaterialLotProperty"] = stated.nested(mine, "MaterialLotProperty", "MaterialLotProperty", "material_property")
             self._told["process_parameter"][[found["#"] for found in mine]] = True
         stated.at("item", row)
+        if row.get("serial_number") not in (None, row["item_id"]):
+            self.fit.lose("serial_number", ONE_NAME)
         extra = extra_of(row)
         for element, column in (("Description", "name"), ("MaterialDefinitionID", "material_definition_id"), ("Status", "status")):
             if row.get(column):

@@ -10,7 +10,7 @@ from bdx.mapping.segment_nodes import Node
 from bdx.mapping.segment_out_amounts import Quantities
 from bdx.mapping.segment_out_fit import Fit, put_back
 from bdx.mapping.segment_out_rows import Row
-from bdx.mapping.segment_out_values import Stated, extra_of
+from bdx.mapping.segment_out_values import ONE_NAME, Stated, extra_of
 from bdx.spec import Facts
 
 KIND = "OpMaterialActual"
@@ -124,6 +124,8 @@ class Mentions:
             basis = "time_window" if edge["is_estimated"] else "declared"
             if edge["match_basis"] != basis or (edge["is_estimated"] and not plain):
                 self.fit.lose("match_basis", "a message does not say how an edge is known")
+            if edge["is_estimated"] and not plain:
+                self.fit.lose("is_estimated", "what a message says of an assembly reads as certain")
             if edge.get("occurred_at") is not None and edge["occurred_at"] != of.step.get("ended_at"):
                 self.fit.lose("occurred_at", "an edge has the end of its step for its time")
 
@@ -183,6 +185,8 @@ class Mentions:
     def _facts(self, node: Node, row: Row, role: str) -> None:
         """Put into an element what an item row says beyond its identifiers."""
         self.stated.at("item", row)
+        if row.get("serial_number") not in (None, row["item_id"]):
+            self.fit.lose("serial_number", ONE_NAME)
         for name, column in (("MaterialDefinitionID", "material_definition_id"), ("MaterialClassID", "material_class")):
             if row.get(column):
                 node[name] = row[column]

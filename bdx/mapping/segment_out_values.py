@@ -15,6 +15,8 @@ from bdx.spec import Facts
 
 DEEP = 12
 """Groups nested deeper than this are named in one, joined by a slash: their path stays the same."""
+ONE_NAME = "a message has one identifier of a piece"
+"""Why a serial number is lost that differs from the identifier of its item."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

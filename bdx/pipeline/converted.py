@@ -32,6 +32,15 @@ class ConvertResult:
     rejected: int = 0
 
     @property
+    def written(self) -> dict[str, int]:
+        """Rows per table less those that the target has no place for, as the losses name them; none of those lost whole."""
+        lost: dict[str, int] = {}
+        for loss in self.losses:
+            name = loss.what.removeprefix("table ").removeprefix("rows of ")
+            lost[name] = lost.get(name, 0) + loss.count
+        return {table: left for table, rows in self.rows.items() if (left := rows - lost.get(table, 0)) > 0}
+
+    @property
     def evidence(self) -> list[dict[str, Any]]:
         """Which source, method and place each value came from that is not of its record's own source, or was repaired or given."""
         return [row for batch in self.told for row in batch.to_pylist()]

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from bdx.errors import SourceError, UnsupportedVersion
 from bdx.formats import refusal
+from bdx.formats.flat_head import APART
 from bdx.formats.flat_sheets import is_workbook
 from bdx.formats.source import Source
 from bdx.mapping import vocabulary
@@ -163,7 +164,19 @@ def _settled(header: Header) -> list[Meaning | None]:
             if (item.field, item.step) in taken:
                 found[place] = None
             taken.add((item.field, item.step))
-    return found
+    beside = second_item(header)
+    return (
+        found if beside is None else [*found[:beside], *(None if item is not None and item.of_value else item for item in found[beside:])]
+    )
+
+
+def second_item(header: Header) -> int | None:
+    """Return where the column of an item comes again under the same word: from there on the values of a row are of another item."""
+    words = [name.rpartition(APART)[2].partition(" #")[0] for name in header.names]
+    items = [
+        place for place, item in enumerate(header.meanings) if item is not None and item.field in ("item_id", "lot_id", "serial_number")
+    ]
+    return next((place for place in items if words[place] in [words[other] for other in items if other < place]), None)
 
 
 def _makes(meanings: list[Meaning | None], named: set[str], *, given: bool) -> list[str]:

@@ -100,8 +100,13 @@ def _blocks(head: Head, separator: str) -> Iterator[Grid]:
     made: list[Grid] = []
     last = len(head.lines) - (not head.whole and len(head.lines) > 2)
     apart = True
+    behind = 0
     for number in range(last):
-        cells = [cell.strip() for cell in head.row(number, separator)[0]]
+        if number < behind:
+            continue
+        found, span = head.row(number, separator)
+        behind = number + span
+        cells = [cell.strip() for cell in found]
         filled = [cell for cell in cells if cell]
         if not filled or (len(filled) == 1 and (apart or len(cells) == 1) and any(separator in line for line in head.lines)):
             apart, title = True, (filled[0] if filled else title if apart else "")

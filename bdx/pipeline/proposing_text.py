@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bdx.mapping.flat_headers import Meaning
 from bdx.mapping.flat_words import fields
-from bdx.pipeline.proposing import Proposal, Proposed
+from bdx.pipeline.proposing import Proposal, Proposed, second_item
 
 _WIDTH = 42
 _EXAMPLES = 3
@@ -62,24 +62,37 @@ def _table(table: Proposed, number: int) -> Iterator[str]:
     if table.where is not None:
         column, value = table.where
         yield f"where = {{ column = {_quoted(column)}, is = {_quoted(value)} }}"
-    if table.given:
+    unitless = _unitless(table)
+    if table.given or unitless:
         yield ""
         yield "[table.set]  # holds for every row"
         for name, value in table.given.items():
             yield _told(name, value, fields()[name].title)
+        if unitless:
+            yield _told("# qty_unit", "pcs", "? unit of the quantities: until it is said no yield follows from them")
     yield ""
     yield "[table.columns]"
+    beside = second_item(table.header)
     for place, name in enumerate(table.header.names):
         apart = table.where is not None and (name == table.where[0] or not any(len(row) > place and row[place] for row in table.rows))
         if name and not apart:
-            yield _column(table, place, name, table.meanings[place])
+            yield _column(table, place, name, beside=place == beside)
 
 
-def _column(table: Proposed, place: int, name: str, meaning: Meaning | None) -> str:
+def _unitless(table: Proposed) -> bool:
+    """Say whether a table has quantities of steps and nothing that says in which unit."""
+    found = [meaning for meaning in table.meanings if meaning is not None and meaning.field.startswith("qty_")]
+    return bool(found) and not any(meaning.unit or meaning.field == "qty_unit" for meaning in found)
+
+
+def _column(table: Proposed, place: int, name: str, *, beside: bool) -> str:
+    meaning = table.meanings[place]
     samples = list(dict.fromkeys(row[place] for row in table.rows if place < len(row) and row[place]))[:_EXAMPLES]
     shown = ", ".join(_one_line(text)[:32] for text in samples) or "(empty)"
     if meaning is None:
         unknown = f"# {_quoted(name)} = {_quoted('?')}"
+        if beside:
+            shown = f"{shown}: a second item in each row; what stands from here on is of it: map it in a mapping file of its own"
         return f"{unknown:<{_WIDTH}}  # ? {shown}"
     return f"{f'{_quoted(name)} = {_value(meaning)}':<{_WIDTH}}  # {shown}"
 

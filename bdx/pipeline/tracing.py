@@ -47,12 +47,12 @@ class LineageResult:
     losses: list[Loss]
 
 
-def load(sources: Sequence[str | Path], *, from_format: str | None = None, assume_tz: str | None = None) -> Factory:
-    """Return the graph of production of all sources; the same identifier in several is one item.
+def load(sources: Sequence[str | Path], *, from_format: str | None = None, by: str | Path = "", assume_tz: str | None = None) -> Factory:
+    """Return the graph of production of all sources; the same identifier in several is one item. `by` is a mapping file for flat exports.
 
     Raises: SourceError and its kin where a source cannot be read, or none tells of items or of what went into what.
     """
-    options = ReadOptions(from_format=from_format, assume_tz=assume_tz)
+    options = ReadOptions(from_format=from_format, mapping=str(by) or None, assume_tz=assume_tz)
     rows, log = Rows(), Log()
     opened = open_all([str(uri) for uri in sources], options, log)
     for item in opened:
@@ -112,15 +112,16 @@ def lineage(
     carriers: bool = False,
     every: bool = False,
     from_format: str | None = None,
+    by: str | Path = "",
     assume_tz: str | None = None,
 ) -> LineageResult:
     """Return what an item was made of (`up`) and what became of it (`down`), from sources of any formats.
 
     `item` is an identifier, serial number, lot, sub-lot or the URI of one; `ITEM@12.5-30m` asks for a piece of a roll. `carriers`
-    follows trays and pallets too, `every` follows all items that the text means.
+    follows trays and pallets too, `every` follows all items that the text means. `by` is a mapping file for flat exports.
     Raises: UsageError for an unknown item or a text that means several, SourceError and its kin.
     """
-    factory = load(sources, from_format=from_format, assume_tz=assume_tz)
+    factory = load(sources, from_format=from_format, by=by, assume_tz=assume_tz)
     return follow(factory, item, up=up, down=down, carriers=carriers, every=every)
 
 
