@@ -49,13 +49,32 @@ def load(path: Path, kind: str) -> Facts:
     Raises: SpecError naming the file, the key and what is wrong.
     """
     try:
-        facts = tomllib.loads(path.read_text("utf-8"))
+        facts = tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise SpecError(f"{path}: not valid TOML: nested too deep") from error
     for fault in _meta(kind).iter_errors(facts):
-        where = ".".join(str(step) for step in fault.instance_path) or "top level"
-        raise SpecError(f"{path}: {where}: {fault.message}")
+        words = _words(fault)
+        known = f"{json.dumps(fault.instance)} is none of {', '.join(words)}{did_you_mean(str(fault.instance), words)}"
+        raise SpecError(f"{path}: {_where(facts, fault.instance_path)}: {known if words else fault.message}")
     return freeze(facts)  # type: ignore[no-any-return]
+
+
+def _words(fault: Any) -> list[str]:
+    """Return the words that were expected where a fault of the schema is one of words."""
+    inner = [one for branch in getattr(fault.kind, "context", ()) for one in branch if one.instance_path == fault.instance_path]
+    return [str(word) for one in (fault, *inner) if one.kind.name == "enum" for word in one.kind.options]
+
+
+def _where(facts: Any, steps: list[str | int]) -> str:
+    """Return a place in a spec file; a row of a list goes by its id where it has one."""
+    named: list[str] = []
+    for step in steps:
+        facts = facts[step]
+        own = facts.get("id") if isinstance(step, int) and isinstance(facts, dict) else None
+        named.append(own if isinstance(own, str) and own else str(step))
+    return ".".join(named) or "top level"
 
 
 def names(kind: str) -> tuple[str, ...]:

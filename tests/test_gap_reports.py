@@ -87,7 +87,14 @@ def test_a_baseline_tells_what_opened_and_closed(tmp_path: Path) -> None:
     assert {row["id"] for row in other["changes"] if row["kind"] == "opened"} == after - before
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"schema": "bdx-findings/1"}', '{"schema": "bdx-gaps/1"}', "[]"])
+def test_a_baseline_of_other_profiles_is_refused(tmp_path: Path) -> None:
+    base = tmp_path / "base.json"
+    run(PASSPORT, "--profile", "ec-guidance", "-O", "json", "--output", str(base))
+    found = run(PASSPORT, "--profile", "eu-battery-regulation", "--baseline", str(base))
+    assert found.exit_code != 0 and "reports on ec-guidance, not on eu-battery-regulation" in str(found.exception)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": "bdx-findings/1"}', '{"schema": "bdx-gaps/1"}', "[]", "[" * 100_000])
 def test_a_file_that_is_no_report_is_no_baseline(text: str, tmp_path: Path) -> None:
     base = tmp_path / "base.json"
     base.write_text(text, "utf-8")

@@ -12,7 +12,9 @@ from bdx.errors import UsageError
 from bdx.pipeline.converting import ConvertResult, convert
 from bdx.pipeline.gap_run import find_gaps
 from bdx.pipeline.gate import GateError
+from bdx.pipeline.rejecting import AllRejected
 
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 PROFILE = """
 id = "ours"
 title = "What we hand over"
@@ -152,6 +154,39 @@ def test_the_command_prints_the_gaps_and_exits_1(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, [*words, "-o", str(tmp_path / "out.jsonl"), "--require-each", "--reject", str(tmp_path / "r.jsonl")])
     assert done.exit_code == 1, done.output
     assert "rejected 1 record to" in done.stderr and "M185" in done.stderr
+
+
+def test_rejects_come_back_through_the_same_gate_with_what_they_lacked(tmp_path: Path) -> None:
+    """Parts of a record that is put together need not follow the schema of the whole; cycler files have none."""
+    wanted = written(tmp_path, GOOD, LACKING)
+    convert(**wanted, require_each=True, reject=tmp_path / "rejects.jsonl")
+    (tmp_path / "more.csv").write_text("serial_number,rated_capacity_ah\nBX36-002,14\nBX36-042,14\n")
+    cycler = FIXTURES / "world/cycler.ndax"
+    wanted |= {"sources": [cycler, tmp_path / "rejects.jsonl", tmp_path / "more.csv"], "destination": tmp_path / "late.jsonl"}
+    convert(**wanted, require_each=True, reject=tmp_path / "still.jsonl")
+    assert serials(tmp_path / "late.jsonl") == ["BX36-002"]
+    assert serials(tmp_path / "still.jsonl") == ["BX36-042"]
+
+
+def test_why_everything_was_put_aside_is_told(tmp_path: Path) -> None:
+    wanted = written(tmp_path, LACKING)
+    with pytest.raises(AllRejected) as caught:
+        convert(**wanted, require_each=True, reject=tmp_path / "rejects.jsonl")
+    assert [found.code for found in caught.value.findings] == ["M185"]
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_a_refusal_is_reported_too(tmp_path: Path, each: bool) -> None:
+    written(tmp_path, LACKING)
+    words = ["convert", str(tmp_path / "master.csv"), "-t", "idta-02035", "-o", str(tmp_path / "out.jsonl"), "--no-evidence"]
+    words += ["--require", str(tmp_path / "ours.toml"), "--report", str(tmp_path / "report.json")]
+    done = CliRunner().invoke(cli, [*words, *(["--require-each", "--reject", str(tmp_path / "r.jsonl")] if each else [])])
+    assert done.exit_code == 1 and not (tmp_path / "out.jsonl").exists()
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["schema"] == "bdx-convert/1" and "nothing" in report["refused"]
+    lacking = [row["id"] for result in report["required"] for row in result["requirements"] if row["gap"]]
+    assert lacking == ([] if each else ["o-2"])
+    assert ("M185" in done.stderr) == each == any(found["code"] == "M185" for found in report["findings"])
 
 
 @pytest.mark.parametrize(

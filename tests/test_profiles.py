@@ -142,6 +142,10 @@ def test_rows_of_one_step_may_come_in_any_chunk(tmp_path: Path) -> None:
         (BASE + 'extends = "ours.toml"\n', "extends itself"),
         (BASE + 'extends = "bdf"\nwithout = ["bdf-99"]\n', "which bdf does not have"),
         (BASE, "lacks source, licence"),
+        (BASE + 'extends = "bdf"\n[[requirement]]\nid = "a"\n[[requirement]]\nid = "a"\n', "ours.toml: a: the id is used twice"),
+        (BASE + 'extends = "bdf"\n[[requirement]]\nid = "a"\nstatus = "mandatry"\n', r"requirement\.a\.status.*did you mean 'mandatory'"),
+        (BASE + 'extends = "bdf"\n[[requirement]]\nid = "a"\nsupplier = ["sap"]\n', "none of bms, .*supplier"),
+        ("a = " + "[" * 5000, "nested too deep"),
         (OWN + 'table = "battery"\ncategories = []\n[[requirement]]\nid = "a"\n', "lacks section, columns"),
         (BASE + 'extends = "ec-guidance"\n[[requirement]]\nid = "ec-1"\nwhen = ["battery.battery_mass_kg>x"]\n', "expected a number"),
         (BASE + 'extends = "ec-guidance"\n[[requirement]]\nid = "ec-1"\nwhen = ["battery.battery_category=evv"]\n', "is never 'evv'"),
@@ -161,8 +165,17 @@ def test_check_says_what_a_profile_is(tmp_path: Path) -> None:
     good = written(tmp_path, BASE + 'extends = "bdf"\n')
     found = CliRunner().invoke(profiles.command, ["check", good])
     assert (found.exit_code, "profile ours is sound: 7 requirements" in found.output) == (0, True)
-    with pytest.raises(UsageError, match="no such profile file"):
-        CliRunner().invoke(profiles.command, ["check", "nowhere"], catch_exceptions=False, standalone_mode=False)
+    for word in ("nowhere", "/no/where"):
+        with pytest.raises(UsageError, match=f"^{word}: no such profile file"):
+            CliRunner().invoke(profiles.command, ["check", word], catch_exceptions=False, standalone_mode=False)
+    with pytest.raises(UsageError, match="expected a file to check"):
+        CliRunner().invoke(profiles.command, ["check"], catch_exceptions=False, standalone_mode=False)
+
+
+def test_a_mark_of_byte_order_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "ours.toml"
+    path.write_text(BASE + 'extends = "bdf"\n', encoding="utf-8-sig")
+    assert load(str(path)).id == "ours"
 
 
 @pytest.mark.parametrize("name", spec.names("profiles"))

@@ -25,6 +25,7 @@ from bdx.pipeline import evidence_file
 from bdx.pipeline.converting import convert
 from bdx.pipeline.evidence_lines import lines
 from bdx.pipeline.evidence_reading import read_evidence
+from bdx.pipeline.rows_again import Picked, references
 from bdx.pipeline.value_names import meant
 from bdx.pipeline.value_trace import trace_value
 
@@ -473,3 +474,18 @@ def test_many_are_searched_not_parsed(tmp_path: Path) -> None:
     header = {"schema": "bdx-evidence/1", "bdx": "0", "document": {"name": "p", "sha256": None}, "rows": count, "sources": []}
     (tmp_path / "e").write_bytes(json.dumps(header).encode() + b"\n" + data.to_pybytes())
     assert [row["key"] for row in read_evidence(str(tmp_path / "e"), ["A17"]).rows] == ["A17"]
+
+
+def test_results_are_found_by_their_name_or_by_their_item() -> None:
+    rows = [{"result_id": "TR-1", "item_id": "P-1", "value_num": 1.0}, {"result_id": None, "item_id": "P-2", "value_num": 2.0}]
+    chunk = {"quality_result": canon.from_rows("quality_result", rows)}
+    found = references("quality_result[TR-1] quality_result[P-2] quality_result[P-9]", None)
+    Picked(found).watch(chunk)
+    assert [[row["value_num"] for _, row in item.rows] for item in found] == [[1.0], [2.0], []]
+
+
+def test_a_passport_named_without_a_folder_has_no_evidence_beside_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert([WORLD / "master.csv"], tmp_path / "lone.json", to="idta-02035", evidence=None)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BdxError, match=r"\(lone.json.evidence.jsonl would be\)"):
+        trace_value("lone.json", "rated_capacity_ah")

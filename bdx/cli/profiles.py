@@ -27,12 +27,15 @@ def command(words: tuple[str, ...], form: str) -> None:
       bdx profiles check ours.toml
     """
     from bdx.gaps import load
+    from bdx.gaps.loading import is_file
 
     if words and words[0] == "check" and len(words) == 2:
-        profile = load(words[1] if words[1].endswith(".toml") else f"./{words[1]}")
+        profile = load(words[1] if is_file(words[1]) else f"./{words[1]}")
         own = f", extends {profile.extends}" if profile.extends else ""
         options.emit(f"{words[1]}: profile {profile.id} is sound: {len(profile.requirements)} requirements on table {profile.table}{own}")
         return
+    if words == ("check",):
+        raise UsageError("expected a file to check: bdx profiles check FILE")
     if len(words) > 1:
         raise UsageError(f"expected one profile or `check FILE`, found {' '.join(words)}")
     if words:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -11,31 +11,19 @@ import pyarrow as pa
 
 from bdx import canon, spec
 from bdx.canon import Chunk, Log
-from bdx.derive.claims import BOOKKEEPING, IDENTIFIERS, MOST_TOLD, PREFERRED, Claim, Terms, declared
-from bdx.derive.derived import Derived
-from bdx.derive.tolerance import TOLERANCE, agree, percent
+from bdx.derive.children import Child, join_children
+from bdx.derive.claims import BOOKKEEPING, IDENTIFIERS, Claim, Terms, declared
+from bdx.derive.tolerance import TOLERANCE, agree
+from bdx.derive.weighed import Value, standing
 
-__all__ = ["BOOKKEEPING", "IDENTIFIERS", "TOLERANCE", "Claim", "Terms", "agree", "declared", "merge", "merged", "text", "why_kept"]
-
-REST = "_rest"
-"""Key of a child row that is being merged: the Derived that says what it rests on."""
-
-
-@dataclass(slots=True)
-class _Value:
-    value: Any
-    claim: Claim
-    by: str
-    inputs: str
-    rows: str = ""
-    version: str = ""
+__all__ = ["BOOKKEEPING", "IDENTIFIERS", "TOLERANCE", "Claim", "Terms", "agree", "declared", "merge", "merged", "text"]
 
 
 @dataclass(slots=True)
 class _Record:
     first: Claim
-    values: dict[str, _Value] = field(default_factory=dict)
-    children: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
+    children: dict[str, list[Child]] = field(default_factory=dict)
     extra: str | None = None
     locator: str = ""
     source_id: str = ""
@@ -109,97 +97,13 @@ def left_out(claim: Claim, log: Log, battery: str = "SERIAL") -> None:
 
 def _join(record: _Record, key: str, claim: Claim, log: Log, terms: Terms) -> None:
     for item in claim.values:
-        new = _Value(item.value, claim, item.by, item.inputs, item.rows, item.version)
+        new = Value(item.value, claim, item.by, item.inputs, item.rows, item.version)
         old = record.values.get(item.column)
-        if old is None:
-            record.values[item.column] = new
-            continue
-        share = terms.tolerance.of("battery", item.column)
-        if not agree(old.value, new.value, share):
-            _disagree(key, "battery", item.column, old, new, log, terms)
-        elif claim.rank > old.claim.rank and old.value != item.value:
-            _replaced(key, item.column, old, new, log, share)
-        if claim.rank > old.claim.rank:
-            record.values[item.column] = new
-    for table, rows in claim.children.items():
-        _join_children(record, key, table, rows, claim, log, terms)
+        record.values[item.column] = new if old is None else standing(old, new, key, ("battery", item.column), log, terms)
+    for table in claim.children:
+        join_children(record.children.setdefault(table, []), key, table, claim, log, terms)
     if claim.method == "declared" and record.extra is None:
         record.extra, record.locator, record.source_id = claim.extra, claim.locator, claim.source_id
-
-
-def _join_children(record: _Record, key: str, table: str, rows: list[dict[str, Any]], claim: Claim, log: Log, terms: Terms) -> None:
-    """Add child rows; a material that is known by name is compared, not written twice."""
-    present = record.children.setdefault(table, [])
-    names = {str(row.get("name") or "").casefold(): row for row in present if table == "material"}
-    rests = claim.rests.get(table, ())
-    for number, row in enumerate(rows):
-        twin = names.get(str(row.get("name") or "").casefold()) if row.get("name") else None
-        if twin is None:
-            present.append({**row, "_claim": claim, "_rest": rests[number] if number < len(rests) else None})
-            continue
-        for column, value in row.items():
-            mine = twin.get(column)
-            if column.startswith("_") or column in BOOKKEEPING or value is None:
-                continue
-            if mine is None:
-                twin[column] = value
-            elif not agree(mine, value, terms.tolerance.of(table, column)):
-                old, new = _Value(mine, twin["_claim"], "", ""), _Value(value, claim, "", "")
-                _disagree(f"{key}, {row['name']}", table, column, old, new, log, terms, stays=True)
-
-
-def _disagree(key: str, table: str, column: str, old: _Value, new: _Value, log: Log, terms: Terms, *, stays: bool = False) -> None:
-    """Tell that two sources give one attribute different values: which, where, which one is kept and why."""
-    turned = new.claim.rank > old.claim.rank and not stays
-    facts = {
-        "value": new.value,
-        "at": _at(new),
-        "battery": key,
-        "other": old.value,
-        "other_source": old.claim.source,
-        "other_at": _at(old),
-        "kept": new.value if turned else old.value,
-        "why": why_kept(new.claim, old.claim) if turned else why_kept(old.claim, new.claim),
-    }
-    place = (new.claim.source, table, column)
-    terms.told[place] += 1
-    if terms.told[place] <= MOST_TOLD:
-        log.find_each("M061", source=new.claim.source, table=table, column=column, key=key, locator=new.claim.locator, **facts)
-    else:
-        log.find("M061", source=new.claim.source, table=table, column=column, locator=new.claim.locator, **facts)
-
-
-def _at(value: _Value) -> str:
-    """Return where in its source a value stands: the place of the record, or what it was computed from."""
-    where = value.claim.locator or value.inputs
-    return f" ({where})" if where else ""
-
-
-def why_kept(kept: Claim, other: Claim) -> str:
-    """Return why the value of one claim stays where two disagree."""
-    if kept.rank >= PREFERRED > other.rank or kept.rank > other.rank >= PREFERRED:
-        return "as --prefer asks"
-    if kept.rank > other.rank:
-        return f"{_WORDS.get(kept.method, kept.method)} before {_WORDS.get(other.method, other.method)}"
-    return "of the source named first"
-
-
-_WORDS = {"derived": "derived from production"}
-
-
-def _replaced(key: str, column: str, old: _Value, new: _Value, log: Log, share: float) -> None:
-    log.find(
-        "M064",
-        source=new.claim.source,
-        table="battery",
-        column=column,
-        value=new.value,
-        battery=key,
-        method=new.claim.method,
-        other=old.value,
-        other_source=old.claim.source,
-        tolerance=percent(share),
-    )
 
 
 def _chunk(records: dict[str, _Record]) -> Chunk:
@@ -215,12 +119,9 @@ def _chunk(records: dict[str, _Record]) -> Chunk:
         )
         evidence += [_evidence("battery", name, column, value) for column, value in record.values.items()]
         for table, rows in record.children.items():
-            for number, row in enumerate(rows, 1):
-                claim: Claim | None = row.get("_claim")
-                clean = {column: value for column, value in row.items() if not column.startswith("_")}
-                children.setdefault(table, []).append(clean | {"battery_key": name})
-                if claim is not None:
-                    evidence += _evidence_of_child(table, f"{name}#{number}", clean, claim, row.get(REST))
+            for number, child in enumerate(rows, 1):
+                children.setdefault(table, []).append(child.row() | {"battery_key": name})
+                evidence += [_evidence(table, f"{name}#{number}", column, value) for column, value in child.values.items()]
     chunk: Chunk = {"battery": _batch("battery", batteries)}
     for table in spec.tables():
         if table in children:
@@ -235,7 +136,7 @@ def _batch(table: str, rows: list[dict[str, Any]]) -> pa.RecordBatch:
     return canon.batch(table, {name: [row.get(name) for row in rows] for name in names}) if names else canon.from_rows(table, rows)
 
 
-def _evidence(table: str, key: str, column: str, value: _Value) -> dict[str, Any]:
+def _evidence(table: str, key: str, column: str, value: Value) -> dict[str, Any]:
     return {
         "table": table,
         "key": key,
@@ -249,13 +150,6 @@ def _evidence(table: str, key: str, column: str, value: _Value) -> dict[str, Any
         "locator": value.claim.locator or None,
         "inputs": value.inputs or None,
     }
-
-
-def _evidence_of_child(table: str, key: str, row: dict[str, Any], claim: Claim, rest: Derived | None) -> Iterable[dict[str, Any]]:
-    by, inputs, rows, version = (rest.by, rest.inputs, rest.rows, rest.version) if rest is not None else ("", "", "", "")
-    for column, value in row.items():
-        if value is not None and column not in BOOKKEEPING:
-            yield _evidence(table, key, column, _Value(value, claim, by, inputs, rows, version))
 
 
 def text(value: Any) -> str:

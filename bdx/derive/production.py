@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from bdx import spec
 from bdx.derive.derived import Derived
 from bdx.derive.production_balance import Balance, Lots, balance, by_lot
-from bdx.derive.production_content import Stated, content, fold, percent, stated
+from bdx.derive.production_content import SHARES, Stated, content, percent, stated
 from bdx.derive.production_facts import Facts, facts_of
 from bdx.derive.production_items import Plant, key
 from bdx.derive.production_parts import Parts
 from bdx.derive.production_shares import Shares, shares
+from bdx.derive.production_words import inactive, vapours
 from bdx.errors import SpecError
 
 FINISHED = ("pack", "module", "cell")
@@ -167,6 +168,8 @@ class _Balanced:
         self.stated: Stated = stated(plant)
         self.names = _names(plant, self.lots)
         self.metals = tuple(plant.facts["metal"])
+        passive = frozenset(np.flatnonzero(inactive(plant)).tolist())
+        self.beside = {metal: passive for metal in self.metals if metal not in plant.facts["whole"]}
         self._entries: dict[int, str] = {}
 
     def fill(self, made: Produced, place: int) -> None:
@@ -248,18 +251,26 @@ class _Balanced:
     def _content(self, made: Produced, kept: Any, *, whole_known: bool) -> None:
         if not self.stated.shares:
             return
-        found = content(self.stated, self.metals, self.lots.item[kept], self.lots.mass[kept], whole_known)
+        found = content(self.stated, self.metals, self.lots.item[kept], self.lots.mass[kept], whole_known, self.beside)
         made.recycled = found.recycled
-        speaking = [item for item in self.lots.item[kept].tolist() if item in self.stated.where]
-        rows = " ".join(key("item", self.plant.graph.id(item)) for item in speaking)
-        inputs = "; ".join(f"{self.plant.graph.id(item)}: {self.stated.where[item]}" for item in speaking[:_NAMED])
-        made.rests["recycled_content"] = [self._ground("total_percent", "content_share", inputs, rows) for _ in found.recycled]
+        lots = self.lots.item[kept].tolist()
+        spoken = [self._spoken(lots, [(what, row["material"]) for what in (*SHARES, "metal")]) for row in found.recycled]
+        made.rests["recycled_content"] = [self._ground("total_percent", "content_share", *said) for said in spoken]
         if found.renewable is not None:
-            made.attributes.append(self._ground("renewable_content_percent", "renewable_share", inputs, rows, found.renewable))
+            said = self._spoken(lots, [("renewable", "")])
+            made.attributes.append(self._ground("renewable_content_percent", "renewable_share", *said, found.renewable))
         for what, silent in found.missing:
             names = [self.plant.graph.id(item) for item in silent[:_NAMED]]
             facts = {"battery": made.item_id, "value": what, "lots": _listed(names, len(silent)) or "masses of some are unknown"}
             made.refused.append(Refusal("M174", facts))
+
+    def _spoken(self, lots: list[int], of: list[tuple[str, str]]) -> tuple[str, str]:
+        """Return where the lots that state any of these speak of it, in words and as rows."""
+        ids = self.plant.graph.id
+        speaking = [item for item in lots if any(item in self.stated.of(*what) for what in of)]
+        return "; ".join(f"{ids(item)}: {self.stated.where[item]}" for item in speaking[:_NAMED]), " ".join(
+            key("item", ids(item)) for item in speaking
+        )
 
 
 def _names(plant: Plant, lots: Lots) -> dict[int, tuple[str, str, str]]:
@@ -270,19 +281,6 @@ def _names(plant: Plant, lots: Lots) -> dict[int, tuple[str, str, str]]:
         row = plant.rows([place], ("name", "material_definition_id", "lot_id"))[0] if place >= 0 else {"item_id": plant.graph.id(item)}
         name = row.get("name") or row.get("material_definition_id") or row["item_id"]
         found[item] = (name, row.get("lot_id") or row["item_id"], key("item", row["item_id"]))
-    return found
-
-
-def vapours(plant: Plant) -> Any:
-    """Return which items do not stay in a product: solvents by the role of an edge, or by name, definition or class."""
-    words = {fold(word) for word in plant.facts["evaporates"]}
-    found = np.zeros(len(plant.graph.ids), bool)
-    roles, known = plant.graph.edges.text("role")
-    found[plant.graph.edges.source[roles == (known.index("solvent") if "solvent" in known else -2)]] = True
-    for column in ("name", "material_definition_id", "material_class"):
-        coded = plant.texts(column).dictionary_encode()
-        said = [number for number, word in enumerate(coded.dictionary.to_pylist()) if fold(word) in words]
-        found |= np.isin(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), said)
     return found
 
 

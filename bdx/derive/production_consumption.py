@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bdx import units
-from bdx.derive.production import FINISHED, vapours
+from bdx.derive.production import FINISHED
 from bdx.derive.production_balance import balance, by_lot
 from bdx.derive.production_items import Plant
 from bdx.derive.production_shares import shares
+from bdx.derive.production_words import vapours
 from bdx.errors import MappingError
 
 _ENERGY = "energy"

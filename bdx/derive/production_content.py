@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,12 +109,17 @@ class Content:
     """What could not be told, with the items that state nothing."""
 
 
-def content(said: Stated, metals: Iterable[str], items: Any, masses: Any, mass_known: bool) -> Content:
-    """Return the shares of a battery that holds `masses` kg of `items`; `mass_known` says that no material of it lacks a mass."""
+def content(
+    said: Stated, metals: Iterable[str], items: Any, masses: Any, mass_known: bool, beside: Mapping[str, Collection[int]]
+) -> Content:
+    """Return the shares of a battery that holds `masses` kg of `items`; `mass_known` says that no material of it lacks a mass.
+
+    `beside` are by metal the items whose metal does not count.
+    """
     found = Content()
     held = {int(item): float(mass) for item, mass in zip(items, masses, strict=True) if mass > 0}
     for metal in metals:
-        row = _metal(said, metal, held, found)
+        row = _metal(said, metal, {item: mass for item, mass in held.items() if item not in beside.get(metal, ())}, found)
         if row:
             found.recycled.append({"material": metal, **row})
     renewable = said.of("renewable")

@@ -107,7 +107,11 @@ def _extended(facts: Facts, where: str, folder: Path | None, seen: tuple[str, ..
         if name not in rows:
             raise SpecError(f"{where}: leaves out '{name}', which {base_name} does not have")
     rows = {name: row for name, row in rows.items() if name not in without}
+    own_rows: set[str] = set()
     for row in facts.get("requirement", ()):
+        if row["id"] in own_rows:
+            raise SpecError(f"{where}: {row['id']}: the id is used twice")
+        own_rows.add(row["id"])
         rows[row["id"]] = {**rows.get(row["id"], {}), **row}
     said = {key: value for key, value in base.items() if key not in _OWN}
     scope = {**base.get("scope", {}), **facts.get("scope", {})}

@@ -49,9 +49,7 @@ def changes(known: Mapping[tuple[str, str], tuple[str, Standing]], results: Iter
             old = before.pop((result.profile.id, wanted.id), None)
             kind = _kind(old[1] if old else None, outcome)
             if kind:
-                found.append(
-                    Change(kind, result.profile.id, wanted.id, wanted.name, _words(old[1]) if old else "", _words(_standing(outcome)))
-                )
+                found.append(Change(kind, result.profile.id, wanted.id, wanted.name, *_both(old[1] if old else None, _standing(outcome))))
         left = [key for key in before if key[0] == result.profile.id]
         found += [Change("gone", *key, before[key][0], _words(before[key][1]), "") for key in left]
     yield from sorted(found, key=lambda change: KINDS.index(change.kind))
@@ -71,6 +69,12 @@ def _kind(old: Standing | None, outcome: Outcome) -> str:
     return ""
 
 
-def _words(standing: Standing) -> str:
+def _both(old: Standing | None, new: Standing) -> tuple[str, str]:
+    """Return both standings in words; where only the number of records changed, both say it."""
+    counted = old is not None and old[:2] == new[:2]
+    return _words(old, counted=counted) if old is not None else "", _words(new, counted=counted)
+
+
+def _words(standing: Standing, *, counted: bool = False) -> str:
     status, is_gap, gaps = standing
-    return f"{status} ({gaps:,})" if is_gap and gaps > 1 else status
+    return f"{status} ({gaps:,})" if is_gap and (counted or gaps > 1) else status

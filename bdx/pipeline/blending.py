@@ -10,20 +10,11 @@ import pyarrow.compute as pc
 
 from bdx import canon
 from bdx.canon import Log
+from bdx.derive.children import NAMED_BY, held_together, twin
 from bdx.derive.merge import BOOKKEEPING, agree, text
 from bdx.derive.tolerance import Tolerance
 from bdx.formats.canonical import concat
 from bdx.formats.rows_cells import text_of
-
-_NAMED_BY = {
-    "material": ("name",),
-    "carbon_footprint": ("stage",),
-    "recycled_content": ("material",),
-    "power_capability": ("kind", "state_of_charge_percent"),
-}
-"""Columns that tell the rows of a battery apart; in other tables only equal rows are one."""
-
-_MANY = ("", "other")
 
 
 def added(rows: pa.RecordBatch, table: str, source_id: str) -> pa.RecordBatch:
@@ -81,39 +72,35 @@ class Blend:
         return concat([merged, alone], merged.schema), concat([evidence, canon.from_rows("evidence", self._evidence)], evidence.schema)
 
     def _add(self, known: list[dict[str, Any]], row: dict[str, Any]) -> None:
-        twin = self._twin(known, row)
-        if twin is None:
+        place = twin(known, row, self._table)
+        if place is None:
             known.append(row)
             for column, value in row.items():
                 self._note(row, column, value, len(known))
             return
-        number = known.index(twin) + 1
+        mine, number = known[place], place + 1
+        together = held_together(self._table, mine, row, self._tolerance)
         for column, value in row.items():
             if column in BOOKKEEPING or value in (None, []):
                 continue
-            if twin[column] in (None, []):
-                twin[column] = value
-                self._note(row, column, value, number)
-            elif not agree(twin[column], value, self._tolerance.of(self._table, column)):
-                self._differs(twin, column, value, row.get("locator"))
-                if self._wins:
-                    twin[column] = value
+            if mine[column] in (None, []):
+                if column not in together or self._wins:
+                    mine[column] = value
                     self._note(row, column, value, number)
+            elif not agree(mine[column], value, self._tolerance.of(self._table, column)):
+                self._differs(mine, column, value, row.get("locator"))
+                if self._wins:
+                    mine[column] = value
+                    self._note(row, column, value, number)
+        for column in together if self._wins else ():
+            if row[column] is None:
+                mine[column] = None
 
-    def _twin(self, known: list[dict[str, Any]], row: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the only row that goes by the name of this one, or says the same."""
-        names = _NAMED_BY.get(self._table, ())
-        if names and all(_word(row[name]) not in _MANY for name in names):
-            found = [other for other in known if all(_word(other[name]) == _word(row[name]) for name in names)]
-            return found[0] if len(found) == 1 else None
-        said = {column: value for column, value in row.items() if column not in BOOKKEEPING}
-        return next((other for other in known if all(other[column] == value for column, value in said.items())), None)
-
-    def _differs(self, twin: dict[str, Any], column: str, value: Any, locator: str | None) -> None:
-        names = " ".join(str(twin[name]) for name in _NAMED_BY.get(self._table, ()))
-        facts = {"battery": f"{twin['battery_key']}, {names}", "other": twin[column], "other_source": self._mine}
-        facts |= {"at": f" ({locator})" if locator else "", "other_at": f" ({twin['locator']})" if twin.get("locator") else ""}
-        facts |= {"kept": value if self._wins else twin[column], "why": self._wins or self._stays}
+    def _differs(self, mine: dict[str, Any], column: str, value: Any, locator: str | None) -> None:
+        names = " ".join(str(mine[name]) for name in NAMED_BY.get(self._table, ()))
+        facts = {"battery": f"{mine['battery_key']}, {names}", "other": mine[column], "other_source": self._mine}
+        facts |= {"at": f" ({locator})" if locator else "", "other_at": f" ({mine['locator']})" if mine.get("locator") else ""}
+        facts |= {"kept": value if self._wins else mine[column], "why": self._wins or self._stays}
         self._log.find("M061", source=self._theirs, table=self._table, column=column, value=value, **facts)
 
     def _note(self, row: dict[str, Any], column: str, value: Any, number: int) -> None:
@@ -121,7 +108,3 @@ class Blend:
             return
         where = {"table": self._table, "key": f"{row['battery_key']}#{number}", "column": column}
         self._evidence.append(where | {"value": text(value), "method": "declared", "source_id": self._source_id})
-
-
-def _word(value: Any) -> str:
-    return " ".join(str(value if value is not None else "").split()).casefold()

@@ -122,14 +122,16 @@ def convert(
     told = EvidenceFile(place(evidence, str(destination), target), force=force, wanted=wanted)
     with ExitStack() as stack:
         stack.enter_context(told)
-        rejects = stack.enter_context(rejecting(str(reject), force=force, apart=[*uris, str(destination)]))
+        rejects = stack.enter_context(
+            rejecting(str(reject), force=force, apart=[*uris, str(destination)], judges=len(uris) == 1 or not require_each)
+        )
         options.rejects = rejects
         sink = stack.enter_context(
             Destination(str(destination), force=force, folder=shape.folder, whole=strict or bool(require), sources=uris)
         )
         sink = told.beginning(sink, str(destination), uris)
         stream = told.watching(stream)
-        stream = _passed(stream, rejects, str(reject), advise=any(item.format.engine == "document" for item in opened))
+        stream = _passed(stream, rejects, str(reject), opened, log)
         _write(stream, sink, target, log, table, shape, source=opened[0].uri if len(uris) == 1 else "merged record")
         for item in opened:
             log.merge(item.log, item.uri)
@@ -173,7 +175,7 @@ def _held_whole(log: Log) -> None:
         raise LossError(f"--strict: {unread.code} {unread.message}")
 
 
-def _passed(stream: Iterable[Chunk], rejects: Rejects | None, path: str, *, advise: bool) -> Iterator[Chunk]:
+def _passed(stream: Iterable[Chunk], rejects: Rejects | None, path: str, opened: Sequence[Opened], log: Log) -> Iterator[Chunk]:
     """Yield the chunks; a broken record that stops them is told with what would let the rest pass.
 
     Raises: AllRejected at the end where every record was turned away.
@@ -184,11 +186,13 @@ def _passed(stream: Iterable[Chunk], rejects: Rejects | None, path: str, *, advi
             some = some or any(batch.num_rows for name, batch in chunk.items() if name not in ("source", "evidence"))
             yield chunk
     except SourceError as error:
-        if advise and rejects is None and str(error.offset or "").startswith(("line ", "item ")):
+        advise = rejects is None and any(item.format.engine == "document" for item in opened)
+        if advise and str(error.offset or "").startswith(("line ", "item ")):
             error.args = (f"{error}; --reject FILE puts such records aside and lets the rest pass",)
         raise
     if rejects is not None and rejects.count and not some:
-        raise AllRejected(f"all {rejects.count:,} records were rejected; {path} holds them, nothing else was written")
+        why = [found for one in (log, *(item.log for item in opened)) for found in one.findings]
+        raise AllRejected(f"all {rejects.count:,} records were rejected; {path} holds them, nothing else was written", why)
 
 
 def _chunks(opened: Sequence[Opened], options: ReadOptions, target: FormatSpec, log: Log, merging: _Merging) -> Iterator[Chunk]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -72,6 +72,7 @@ def find_all(
     """
     known = standings(_documents(baseline)) if baseline else {}
     analyses = _analyses(profiles, category, as_of, tier)
+    _check_baseline(baseline, known, [analysis.profile.id for analysis in analyses])
     options = ReadOptions(from_format=from_format, assume_tz=assume_tz, steps=True)
     log = Log()
     opened = open_all([str(uri) for uri in sources], options, log)
@@ -89,6 +90,13 @@ def find_all(
     results = tuple(analysis.finish(log, names) for analysis in analyses)
     found = contradictions([analysis.profile for analysis in analyses], category) if len(analyses) > 1 else ()
     return GapRun(tuple(item.uri for item in opened), results, found, baseline, tuple(changes(known, results)))
+
+
+def _check_baseline(path: str, known: Mapping[tuple[str, str], Any], profiles: Sequence[str]) -> None:
+    """Raise UsageError where an earlier report is about other profiles: nothing could have changed since."""
+    before = sorted({profile for profile, _ in known})
+    if path and not set(before) & set(profiles):
+        raise UsageError(f"{path} reports on {', '.join(before) or 'no profile'}, not on {', '.join(profiles)}")
 
 
 def _analyses(profiles: Sequence[str], category: str | None, as_of: date | None, tier: str | None) -> list[gaps.Analysis]:
@@ -122,6 +130,14 @@ def _documents(path: str) -> list[dict[str, Any]]:
         if {item["schema"] for item in found} != {SCHEMA}:
             raise UsageError(f"{path}: schema is '{document['schema']}', expected {SCHEMA} or {SET}")
         standings(found)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is no report of bdx gaps -O json: {type(error).__name__} {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no report of bdx gaps -O json: it is no text") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no report of bdx gaps -O json, or is cut off: {error}") from error
+    except KeyError as error:
+        raise UsageError(f"{path} is no report of bdx gaps -O json: it has no {error}") from error
+    except (TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path} is no report of bdx gaps -O json: it is JSON of another shape") from error
     return found  # type: ignore[no-any-return]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -37,15 +38,16 @@ class _Layer:
     used: Any
 
 
+Against = Callable[[str], tuple[str, str]]
+"""Returns why the values of a source count beside those of the source of that id, "" where they do not, and why they do not."""
+
+
 @dataclass(slots=True)
 class Other:
     """What one source says of batteries, looked up by their names."""
 
     item: Opened
-    base: str
-    wins: str
-    """Why its values count where two disagree, "" where they do not: then `stays` says why."""
-    stays: str
+    against: Against
     log: Log
     tolerance: Tolerance = field(default_factory=Tolerance)
     layers: list[_Layer] = field(default_factory=list)
@@ -66,8 +68,8 @@ class Other:
             else:
                 self.children[table] = Children(table, batches, self.item.source)
 
-    def joined(self, chunk: Chunk, only: str | None) -> Chunk:
-        """Return a chunk with what this source says of its batteries."""
+    def joined(self, chunk: Chunk, only: str | None, owner: Opened, names: Mapping[str, str]) -> Chunk:
+        """Return a chunk of the source `owner` with what this source says of its batteries; `names` are sources by id."""
         batch = chunk["battery"]
         found = dict(chunk)
         evidence: list[pa.RecordBatch] = []
@@ -78,7 +80,7 @@ class Other:
                 continue
             layer.used[place.drop_null().to_numpy()] = True
             said = layer.rows.take(place)
-            batch = self._filled(batch, said, evidence)
+            batch = self._filled(batch, said, evidence, _Owned(chunk.get("evidence"), owner.id, names))
             own = said.column("battery_key") if own is None else pc.coalesce(own, said.column("battery_key"))
         found["battery"] = batch
         for table, children in self.children.items():
@@ -88,16 +90,16 @@ class Other:
                 if mine is None:
                     found[table], told = rows, added(rows, table, self.item.id)
                 else:
-                    found[table], told = self._blend(table).of(mine, rows)
+                    found[table], told = self._blend(table, owner).of(mine, rows)
                 evidence.append(told)
         if evidence:
             before = [chunk["evidence"]] if "evidence" in chunk else []
             found["evidence"] = concat([*before, *evidence], canon.schema("evidence"))
         return found
 
-    def _blend(self, table: str) -> Blend:
-        sources = (self.base, self.item.uri)
-        return Blend(table, sources, self.item.id, self.log, wins=self.wins, stays=self.stays, tolerance=self.tolerance)
+    def _blend(self, table: str, owner: Opened) -> Blend:
+        wins, stays = self.against(owner.id)
+        return Blend(table, (owner.uri, self.item.uri), self.item.id, self.log, wins=wins, stays=stays, tolerance=self.tolerance)
 
     def _places(self, batch: pa.RecordBatch, layer: _Layer, only: str | None) -> pa.Array:
         """Return for each battery the row of a layer that speaks of it, null where none does."""
@@ -118,9 +120,10 @@ class Other:
         mask[other] = True
         return pc.if_else(pa.array(mask), None, place)
 
-    def _filled(self, batch: pa.RecordBatch, said: pa.RecordBatch, evidence: list[pa.RecordBatch]) -> pa.RecordBatch:
+    def _filled(self, batch: pa.RecordBatch, said: pa.RecordBatch, evidence: list[pa.RecordBatch], owned: _Owned) -> pa.RecordBatch:
         """Return batteries with the values another source gives; where both have one that differs, a finding."""
         arrays = []
+        wins = self.against(owned.owner)[0]
         for field_, mine, theirs in zip(batch.schema, batch.columns, said.columns, strict=True):
             name = field_.name
             if name in ("battery_key", "source_id", "locator") or theirs.null_count == len(theirs):
@@ -133,8 +136,8 @@ class Other:
                     pc.invert(agreeing(mine, theirs, self.tolerance.of("battery", name))).to_numpy(zero_copy_only=False)
                 )
                 if len(differs):
-                    self._disagree(name, batch, said, differs)
-                    if self.wins:
+                    self._disagree(name, batch, said, differs, owned)
+                    if wins:
                         turned = np.zeros(len(mine), np.bool_)
                         turned[differs] = True
                         taken = pc.or_(taken, pa.array(turned))
@@ -142,13 +145,16 @@ class Other:
             arrays.append(_chosen(taken, theirs, mine))
         return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
 
-    def _disagree(self, name: str, batch: pa.RecordBatch, said: pa.RecordBatch, rows: Any) -> None:
+    def _disagree(self, name: str, batch: pa.RecordBatch, said: pa.RecordBatch, rows: Any, owned: _Owned) -> None:
         first = int(rows[0])
         value, other = said.column(name)[first].as_py(), batch.column(name)[first].as_py()
-        places = [rows.column("locator")[first].as_py() for rows in (said, batch)]
-        facts = {"battery": batch.column("battery_key")[first].as_py(), "other": other, "other_source": self.base}
-        facts |= {"at": f" ({places[0]})" if places[0] else "", "other_at": f" ({places[1]})" if places[1] else ""}
-        facts |= {"kept": value if self.wins else other, "why": self.wins or self.stays}
+        key, mine = batch.column("battery_key")[first].as_py(), batch.column("locator")[first].as_py()
+        holder, place = owned.holder(key, name) or (owned.owner, mine)
+        wins, stays = self.against(holder)
+        turned = bool(self.against(owned.owner)[0])
+        facts = {"battery": key, "other": other, "other_source": owned.names[holder], "other_at": f" ({place})" if place else ""}
+        facts |= {"at": f" ({at})" if (at := said.column("locator")[first].as_py()) else ""}
+        facts |= {"kept": value if turned else other, "why": wins if turned else stays}
         self.log.find("M061", source=self.item.uri, table="battery", column=name, count=len(rows), value=value, **facts)
 
     def left(self) -> Iterator[Chunk]:
@@ -176,6 +182,27 @@ class Other:
             rest = children.rest()
             if rest is not None:
                 self.log.lose(self.item.uri, f"rows of {children.table}", "they name no battery of the data", rest.num_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    """Whose values batteries hold: those of the source `owner`, save where the evidence so far says otherwise."""
+
+    evidence: pa.RecordBatch | None
+    owner: str
+    names: Mapping[str, str]
+
+    def holder(self, key: str, column: str) -> tuple[str, str | None] | None:
+        """Return id and place of the source that gave a value of a battery last, None where it is the owner's own."""
+        if self.evidence is None:
+            return None
+        about = {"table": "battery", "key": key, "column": column}
+        mask = reduce(pc.and_, [pc.equal(self.evidence.column(name), value).fill_null(False) for name, value in about.items()])
+        found = self.evidence.filter(mask)
+        if not found.num_rows:
+            return None
+        row = found.slice(found.num_rows - 1).to_pylist()[0]
+        return (row["source_id"], row["locator"]) if row["source_id"] in self.names else None
 
 
 def _layers(rows: pa.RecordBatch) -> list[_Layer]:

@@ -70,7 +70,8 @@ def passport(path: str, serial: str = "", from_format: str | None = None, eviden
             raise SourceError("holds no battery", path=path)
         some = ", ".join(shortened(name, 60) for name in others[:_LISTED])
         if not serial:
-            raise UsageError(f"'{path}' holds several batteries ({some}, ...); name one: bdx trace {path} SERIAL COLUMN")
+            more = ", ..." if len(others) > _LISTED else ""
+            raise UsageError(f"'{path}' holds several batteries ({some}{more}); name one: bdx trace {path} SERIAL COLUMN")
         near = did_you_mean(serial, others[:_KNOWN])
         raise UsageError(f"no battery '{shortened(serial, 80)}' in {path}{near}")
     children = {table: rows for table, rows in found.items() if spec.table(table).parent == "battery"}
@@ -97,7 +98,10 @@ def evidence_of(found: Found, path: str = "") -> Evidence:
 
 def _places(path: str) -> list[str]:
     """Return where the evidence of a passport may stand."""
-    return [beside(path), beside(str(Path(path).parent))] if path != "-" else []
+    if path == "-":
+        return []
+    folder = Path(path).parent
+    return [beside(path), *([beside(str(folder))] if folder.name else [])]
 
 
 def _chunks_of(opened: Opened, options: ReadOptions, serial: str) -> Iterator[Chunk]:

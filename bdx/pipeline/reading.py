@@ -109,7 +109,7 @@ def chunks(opened: Opened, options: ReadOptions, documents: Callable[[list[Docum
     if turned is not None:
         opened.source.unread = turned.unread
     parts = formats.read(opened.source, opened.format)
-    if turned is not None and options.rejects is not None and options.rejects.judges:
+    if turned is not None and options.rejects is not None and options.rejects.judges and opened.format.engine == "document":
         parts = turned.fitting(parts)
         context.options["unusable"] = turned.unusable
     if options.keep_going:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from bdx.canon import Document, Log, Part
+from bdx.canon import Document, Finding, Log, Part
 from bdx.errors import BdxError, SourceError, UnsupportedVersion
 from bdx.formats.document_release import OtherModel
 from bdx.formats.json_text import dumps
@@ -25,18 +25,24 @@ class AllRejected(BdxError):
 
     exit_code = 1
 
+    def __init__(self, message: str, findings: Iterable[Finding] = ()) -> None:
+        super().__init__(message)
+        self.findings = list(findings)
+        """Why."""
+
 
 class Rejects:
     """Where records go that are turned away; without a sink, only what cannot be read is, and only told."""
 
-    def __init__(self, sink: BinaryIO | None = None) -> None:
+    def __init__(self, sink: BinaryIO | None = None, *, judges: bool = True) -> None:
         self._sink = sink
+        self._judges = judges
         self.count = 0
 
     @property
     def judges(self) -> bool:
         """Whether records are held to their schema and their values as well."""
-        return self._sink is not None
+        return self._sink is not None and self._judges
 
     def of(self, uri: str, log: Log) -> Turned:
         """Return what turns records of one source away."""
@@ -50,15 +56,18 @@ class Rejects:
 
 
 @contextmanager
-def rejecting(path: str, *, force: bool, apart: Iterable[str]) -> Iterator[Rejects | None]:
-    """Give what writes rejects to a file, None where no file is named; the file is there at the end even where it stays empty."""
+def rejecting(path: str, *, force: bool, apart: Iterable[str], judges: bool = True) -> Iterator[Rejects | None]:
+    """Give what writes rejects to a file, None where no file is named; the file is there at the end even where it stays empty.
+
+    Without `judges` documents pass whatever their schema says: parts of a record that is put together are not whole yet.
+    """
     if not path:
         yield None
         return
     nothing_passed: AllRejected | None = None
     with Destination(path, force=force, sources=apart) as sink:
         try:
-            yield Rejects(sink)
+            yield Rejects(sink, judges=judges)
         except AllRejected as error:
             nothing_passed = error
     if nothing_passed is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,6 +27,8 @@ _ROWS = 12
 _ORDINALS = {"cycle": "cycle_count", "step": "step_number"}
 """Columns that a range of these tables counts by; of `timeseries` it is the place in the file."""
 _KEYS = {"genealogy": ("input_item_id", "output_item_id")}
+_EITHER = {"quality_result": ("result_id", "item_id")}
+"""Columns of a table without a key of its own that one name may stand in: results without an identifier go by their item."""
 _OLD = (
     (re.compile(r"\bcycle (\d+) of "), r"cycle[\1]"),
     (re.compile(r"\b(item|process_step|quality_result)\.\w+ of (\S+) \("), r"\1[\2]"),
@@ -120,16 +123,24 @@ class Picked:
         del item.rows[_EDGES:-_EDGES]
 
     def _keyed(self, item: Reference, batch: pa.RecordBatch) -> None:
-        columns = _KEYS.get(item.table) or spec.table(item.table).key[:1] or ("item_id",)
-        mask = None
-        for name, key in zip(columns, item.key, strict=False):
-            place = batch.schema.get_field_index(name)
-            if place < 0:
-                return
-            same = pc.equal(batch.column(place).cast(pa.string()), key)
-            mask = same if mask is None else pc.and_(mask, same)
+        mask = _either(item, batch) if item.table in _EITHER else _all(item, batch)
         if mask is None:
             return
         rows = batch.filter(mask)
         item.met += rows.num_rows
         item.rows += [(None, row) for row in rows.slice(0, max(_ROWS - len(item.rows), 0)).to_pylist()]
+
+
+def _either(item: Reference, batch: pa.RecordBatch) -> pa.Array | None:
+    """Return the rows that go by a name in any of the columns that may hold it."""
+    present = [batch.column(name) for name in _EITHER[item.table] if name in batch.schema.names]
+    masks = [pc.equal(column.cast(pa.string()), item.key[0]).fill_null(False) for column in present]
+    return reduce(pc.or_, masks) if masks else None
+
+
+def _all(item: Reference, batch: pa.RecordBatch) -> pa.Array | None:
+    """Return the rows that hold every part of a key in its column."""
+    columns = _KEYS.get(item.table) or spec.table(item.table).key[:1] or ("item_id",)
+    if any(name not in batch.schema.names for name, _ in zip(columns, item.key, strict=False)):
+        return None
+    return reduce(pc.and_, [pc.equal(batch.column(name).cast(pa.string()), key) for name, key in zip(columns, item.key, strict=False)])

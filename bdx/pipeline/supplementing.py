@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cmp_to_key
 
 import pyarrow.compute as pc
 
@@ -10,7 +11,7 @@ from bdx import formats, spec
 from bdx.canon import Chunk, Log
 from bdx.errors import BdxError
 from bdx.formats.source import Source
-from bdx.pipeline.looking_up import BESIDE, STEP, Other
+from bdx.pipeline.looking_up import BESIDE, STEP, Against, Other
 from bdx.pipeline.precedence import Precedence
 from bdx.pipeline.reading import Opened, ReadOptions, chunks
 
@@ -58,29 +59,53 @@ def supplemented(opened: Sequence[Opened], options: ReadOptions, base: Opened, l
     The evidence names the source of each value that is not of the record's own; other sources are held in memory.
     """
     others: list[Other] = []
+    names = {item.id: item.uri for item in opened}
     for item in opened:
         if item is base:
             continue
-        wins, stays = precedence.reason(item.uri, base.uri), precedence.reason(base.uri, item.uri)
-        if not wins and not stays:
-            wins = _FIRST if opened.index(item) < opened.index(base) else ""
-        other = Other(item, base.uri, wins, stays or _FIRST, log, precedence.tolerance)
+        other = Other(item, _against(item, opened, precedence), log, precedence.tolerance)
         yield from other.hold(chunks(item, options))
         others.append(other)
+    turns = _in_turn(others, base)
     counted = _ahead(chunks(base, options))
     for only, chunk in counted:
         if "battery" not in chunk:
             yield chunk
             continue
         for piece in _pieces(chunk):
-            for other in others:
-                piece = other.joined(piece, only)  # noqa: PLW2901 - each adds to what the others made of it
+            for other in turns:
+                piece = other.joined(piece, only, base, names)  # noqa: PLW2901 - each adds to what the others made of it
             yield piece
     for place, other in enumerate(others):
         for piece in other.left():
-            for later in others[place + 1 :]:
-                piece = later.joined(piece, None)  # noqa: PLW2901
+            for later in _in_turn(others[place + 1 :], other.item):
+                piece = later.joined(piece, None, other.item, names)  # noqa: PLW2901
             yield piece
+
+
+def _against(item: Opened, opened: Sequence[Opened], precedence: Precedence) -> Against:
+    """Return what says whether the values of a source count beside those of another."""
+    found: dict[str, tuple[str, str]] = {}
+    for other in opened:
+        wins, stays = precedence.reason(item.uri, other.uri), precedence.reason(other.uri, item.uri)
+        if not wins and not stays and opened.index(item) < opened.index(other):
+            wins = _FIRST
+        found[other.id] = (wins, "" if wins else stays or _FIRST)
+    return found.__getitem__
+
+
+def _in_turn(others: Sequence[Other], owner: Opened) -> list[Other]:
+    """Return sources in the order in which they speak of the batteries of one.
+
+    First those whose values count, the strongest last, since each turns what stood before; then the others, the strongest first.
+    """
+    wins = [other for other in others if other.against(owner.id)[0]]
+    stays = [other for other in others if not other.against(owner.id)[0]]
+    return [*sorted(wins, key=cmp_to_key(_weaker_first)), *sorted(stays, key=cmp_to_key(_weaker_first), reverse=True)]
+
+
+def _weaker_first(one: Other, other: Other) -> int:
+    return 1 if one.against(other.item.id)[0] else -1
 
 
 def _ahead(stream: Iterable[Chunk]) -> Iterator[tuple[str | None, Chunk]]:
