@@ -18,7 +18,6 @@ _BREAK = 0.01
 """and lies between records whose current stays within this share of the largest current."""
 _SETTLED = 0.05
 """Share of the step by which current may waver before it, and at the instant against the pulse's first record."""
-_HELD_S = 0.1
 _CLOSE = 0.01
 """Share of an instant within which a record counts as taken at it,"""
 _APART = 0.5

@@ -33,7 +33,6 @@ _SUMS = ("seconds", "net", "in", "out", "energy_in", "energy_out", "near", "heat
 _COUNTED = ("counted_in", "counted_out", "counted_energy_in", "counted_energy_out")
 _LOWS = ("coldest", "taper_low")
 _HIGHS = ("hottest", "taper_high", "peak", "peak_power")
-_FIRSTS = ("first_row", "cycle", "step", "program", "start", "start_voltage")
 _LASTS = ("last_row", "end", "end_voltage", "end_current")
 
 
