@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -17,6 +18,21 @@ def fold(name: str) -> str:
 def snake(name: str) -> str:
     """Return the name as lower snake case; letters of any script stay."""
     return _NOT_WORD.sub("_", name).strip("_").casefold() or "column"
+
+
+def matches(header: Iterable[str], names: Iterable[str]) -> dict[str, int]:
+    """Return the place in a header of each of some names that is found there, spelled alike or nearly (case, blanks, punctuation)."""
+    places: dict[str, int] = {}
+    folded: dict[str, int] = {}
+    for place, cell in enumerate(header):
+        places.setdefault(cell, place)
+        folded.setdefault(fold(cell), place)
+    found: dict[str, int] = {}
+    for name in names:
+        at = places.get(" ".join(name.split()), folded.get(fold(name)) if fold(name) else None)
+        if at is not None and at not in found.values():
+            found[name] = at
+    return found
 
 
 def shortened(text: str, most: int = 160) -> str:

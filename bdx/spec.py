@@ -303,6 +303,14 @@ class RuleSpec:
     column: str = ""
     args: Facts = field(default_factory=lambda: MappingProxyType({}))
     status: str = "active"
+    refuses: bool = False
+    """Whether the rule says why an attribute was not derived."""
+
+
+@cache
+def derivations() -> tuple[Facts, ...]:
+    """Return what can be derived from what: the rows of specs/derivations.toml."""
+    return load(root() / "derivations.toml", "derivations")["derivation"]  # type: ignore[no-any-return]
 
 
 @cache

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import io
 import json
-import random
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from damaging import cut_and_flipped
 
 from bdx import canon, mapping, spec
 from bdx.canon import Log
@@ -266,15 +266,10 @@ def test_malformed_and_cut_files_say_where() -> None:
 
 def test_cut_and_flipped_bytes_raise_only_source_errors() -> None:
     data = (FIXTURES / "formats/b2mml/v7-small/input.xml").read_bytes()
-    chance = random.Random(42)
-    for _ in range(400):
-        broken = bytearray(data[: chance.randrange(len(data))] if chance.random() < 0.3 else data)
-        for _ in range(chance.randrange(4)):
-            if broken:
-                broken[chance.randrange(len(broken))] = chance.randrange(256)
-        b2mml.sniff(bytes(broken), spec.format_spec("b2mml"))
+    for broken in cut_and_flipped(data, 42, 400):
+        b2mml.sniff(broken, spec.format_spec("b2mml"))
         try:
-            tables(bytes(broken))
+            tables(broken)
         except SourceError:
             continue
         except BdxError as error:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import io
 import json
-import random
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from damaging import cut_and_flipped
 
 from bdx import canon, formats, mapping, spec
 from bdx.canon import Log
@@ -355,15 +355,10 @@ def test_broken_json(text: str, error: type[SourceError]) -> None:
 )
 def test_cut_and_flipped_bytes_raise_only_source_errors(case: str) -> None:
     data = (FIXTURES / case).read_bytes()
-    chance = random.Random(7)
-    for _ in range(150):
-        broken = bytearray(data[: chance.randrange(len(data))] if chance.random() < 0.3 else data)
-        for _ in range(chance.randrange(4)):
-            if broken:
-                broken[chance.randrange(len(broken))] = chance.randrange(256)
-        b2mml.sniff(bytes(broken), spec.format_spec("b2mml"))
+    for broken in cut_and_flipped(data, 7, 150):
+        b2mml.sniff(broken, spec.format_spec("b2mml"))
         try:
-            tables(bytes(broken))
+            tables(broken)
         except SourceError:
             continue
         except BdxError as error:

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from bdx import canon
-from bdx.derive.cycles import BLOCK_ROWS, Cycles
+from bdx.derive.cycles import Cycles
+from bdx.derive.pieces import BLOCK_ROWS
 from bdx.pipeline.reading import ReadOptions, chunks, open_source
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,8 @@ import pytest
 
 import bdx
 from bdx import canon
-from bdx.derive.cycles import BLOCK_ROWS, Cycles
+from bdx.derive.cycles import Cycles
+from bdx.derive.pieces import BLOCK_ROWS
 from bdx.pipeline.converting import convert
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from damaging import flipped_and_cut
 from making import compared, generator
 
 import bdx
@@ -199,12 +200,7 @@ def test_a_file_that_is_too_long_is_refused() -> None:
 
 def test_damaged_graphs_raise_only_errors_of_bdx() -> None:
     whole = (FIXTURES / "formats/kiprobatt/single/input.jsonld").read_bytes()
-    chance = random.Random(5)
-    for _ in range(150):
-        data = bytearray(whole)
-        for _ in range(chance.randrange(1, 6)):
-            data[chance.randrange(len(data))] = chance.randrange(256)
-        cut = bytes(data[: chance.randrange(len(data))]) if chance.random() < 0.3 else bytes(data)
+    for cut in flipped_and_cut(whole, 5, 150, 5):
         try:
             read("-", from_format="kiprobatt", stdin=io.BytesIO(cut))
         except BdxError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+from damaging import flipped_and_cut
 from making import generator
 
 from bdx import formats, spec
@@ -94,12 +94,7 @@ def test_others_are_not_taken() -> None:
 
 def test_damaged_files_raise_only_errors_of_bdx() -> None:
     whole = MAKE.statistics(rows=12).encode("cp1252")
-    chance = random.Random(7)
-    for _ in range(150):
-        data = bytearray(whole)
-        for _ in range(chance.randrange(1, 8)):
-            data[chance.randrange(len(data))] = chance.randrange(256)
-        cut = bytes(data[: chance.randrange(len(data))]) if chance.random() < 0.3 else bytes(data)
+    for cut in flipped_and_cut(whole, 7, 150, 7):
         try:
             read("-", from_format="maccor-stats", stdin=io.BytesIO(cut))
         except BdxError:

@@ -15,9 +15,9 @@ from making import generator
 from bdx import canon, spec
 from bdx.derive import performance
 from bdx.derive.impedance import Spectra
+from bdx.derive.pieces import BLOCK_ROWS
 from bdx.derive.pulses import METHODS, Resistances
 from bdx.derive.pulses_rest import losses
-from bdx.derive.pulses_series import BLOCK_ROWS
 from bdx.derive.tested import Refused, Value
 from bdx.derive.tested import Tested as Tables
 from bdx.pipeline.reading import ReadOptions, chunks, open_source

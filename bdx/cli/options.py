@@ -101,7 +101,7 @@ def report_findings(findings: Iterable[Finding], limit: int = 3) -> None:
     shown: dict[str, int] = {}
     refused: dict[str, dict[str, str]] = {}
     for found in findings:
-        if found.severity == "info" and f"{found.column} not derived" in found.message:
+        if found.severity == "info" and spec.rules()[found.code].refuses:
             refused.setdefault(found.source, {})[found.column] = found.code
             continue
         shown[found.code] = shown.get(found.code, 0) + 1

@@ -6,17 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bdx.derive.flows import COUNTERS, GOES_ON, carried_on, counted, integrated
-
-BLOCK_ROWS = 65_536
-"""Rows are folded in blocks of this many, however they arrive: the sums round the same for any batch size."""
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from bdx.derive.pieces import BLOCK_ROWS, ROWS, Columns, Floats, Mask, Pieces, floats, row_count
 
 QUANTITIES = ("charging_capacity_ah", "discharging_capacity_ah", "charging_energy_wh", "discharging_energy_wh")
 SCOPES = ("step_", "cycle_")
@@ -34,8 +28,8 @@ class Block:
 
     first_row: int
     """Row of the test's time series that the first record is, from 1."""
-    columns: dict[str, Floats]
-    before: dict[str, Floats]
+    columns: Columns
+    before: Columns
     new_cycle: Mask
     new_step: Mask
     integral: Floats
@@ -52,8 +46,7 @@ class Blocks:
         """Columns that held a value so far."""
         self._steps = steps
         self._row = first_row
-        self._waiting: list[dict[str, Floats]] = []
-        self._rows = 0
+        self._pieces = Pieces()
         self._last: dict[str, float] = {}
 
     @property
@@ -66,36 +59,27 @@ class Blocks:
         names = set(batch.schema.names)
         if not batch.num_rows:
             return
-        if not self._waiting and "cycle_count" not in names and not (self._steps and "current_ampere" in names):
+        if not self._pieces.waiting and "cycle_count" not in names and not (self._steps and "current_ampere" in names):
             self._row += batch.num_rows
             return
-        self._waiting.append(self._columns(batch, names))
-        self._rows += batch.num_rows
-        if self._rows < BLOCK_ROWS:
-            return
-        columns = _joined(self._waiting)
-        whole = self._rows // BLOCK_ROWS * BLOCK_ROWS
-        for start in range(0, whole, BLOCK_ROWS):
-            yield self._block({name: values[start : start + BLOCK_ROWS] for name, values in columns.items()}, BLOCK_ROWS)
-        self._rows -= whole
-        self._waiting = [{name: values[whole:] for name, values in columns.items()}] if self._rows else []
+        for columns in self._pieces.cut(self._columns(batch, names)):
+            yield self._block(columns)
 
     def rest(self) -> Iterator[Block]:
         """Yield the last block, where any records wait."""
-        if self._rows:
-            yield self._block(_joined(self._waiting), self._rows)
-            self._waiting, self._rows = [], 0
+        for columns in self._pieces.rest():
+            yield self._block(columns)
 
-    def _columns(self, batch: pa.RecordBatch, names: set[str]) -> dict[str, Floats]:
+    def _columns(self, batch: pa.RecordBatch, names: set[str]) -> Columns:
         """Return the columns that folds need as floats, NaN where empty."""
         clock = "test_time_second" if "test_time_second" in names else "unix_time_second"
         wanted = {**_NAMES, "time": clock}
         wanted |= {name: name for name in COUNTERS}
-        found = {"rows": np.empty(batch.num_rows)}  # never read: its length tells how many rows the piece has
-        found |= {key: _floats(batch, name) for key, name in wanted.items() if name in names}
+        found = {ROWS: row_count(batch.num_rows)}
+        found |= {key: floats(batch, name) for key, name in wanted.items() if name in names}
         if _STEP_TIME in names:
-            found["step_time"] = _floats(batch, _STEP_TIME)
-        heat = [_floats(batch, name) for name in batch.schema.names if name.endswith("_celsius")]
+            found["step_time"] = floats(batch, _STEP_TIME)
+        heat = [floats(batch, name) for name in batch.schema.names if name.endswith("_celsius")]
         if heat:
             found["temperature"] = heat[0] if len(heat) == 1 else np.fmax.reduce(heat)
         if heat and self._steps:
@@ -104,9 +88,9 @@ class Blocks:
             found["program"] = _numbers(batch.column(batch.schema.get_field_index("step_id")))
         return found
 
-    def _block(self, columns: dict[str, Floats], rows: int) -> Block:
+    def _block(self, columns: Columns) -> Block:
         """Return one block; values beyond any float's reach only spoil their own sums."""
-        del columns["rows"]
+        rows = len(columns.pop(ROWS))
         with np.errstate(invalid="ignore", over="ignore"):
             self.present |= {name for name, values in columns.items() if name not in self.present and not np.isnan(values).all()}
             nothing = _NOTHING[:rows]
@@ -133,27 +117,11 @@ class Blocks:
         return shifted
 
 
-def _floats(batch: pa.RecordBatch, name: str) -> Floats:
-    column = batch.column(batch.schema.get_field_index(name))
-    values = column.cast(pa.float64(), safe=False)
-    if values.null_count:
-        values = values.fill_null(float("nan"))
-    return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-
-
 def _numbers(column: pa.Array) -> Floats:
     """Return step ids that are whole numbers as floats, NaN for others."""
     short = pc.match_substring_regex(column, "^[0-9]{1,9}$")
     digits = pc.if_else(short, column, pa.scalar(None, column.type))
     return digits.cast(pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-
-
-def _joined(pieces: list[dict[str, Floats]]) -> dict[str, Floats]:
-    """Return the pieces as one; a column that some of them lack is empty there."""
-    if len(pieces) == 1:
-        return pieces[0]
-    names = {name: None for piece in pieces for name in piece}
-    return {name: np.concatenate([piece.get(name, np.full(len(piece["rows"]), np.nan)) for piece in pieces]) for name in names}
 
 
 def _changes(now: Floats, before: Floats) -> Mask:

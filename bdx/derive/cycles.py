@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bdx import canon
-from bdx.derive.blocks import BLOCK_ROWS, QUANTITIES, SCOPES, Block, Blocks
+from bdx.derive.blocks import QUANTITIES, SCOPES, Block, Blocks
 from bdx.derive.steps import Steps
 
-__all__ = ["AGREE", "BLOCK_ROWS", "Cycles"]
+__all__ = ["AGREE", "Cycles"]
 
 AGREE = 0.005
 """Counters and integral agree within this share."""

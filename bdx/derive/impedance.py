@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from bdx import canon
-from bdx.derive.pulses_series import Floats, floats
+from bdx.derive.pieces import Floats, floats
 from bdx.derive.tested import Refused
 
 _AC_HZ = 1000.0

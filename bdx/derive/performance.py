@@ -83,8 +83,7 @@ def why_not(cycles: pa.RecordBatch | pa.Table) -> str:
 
 def derivations() -> list[Facts]:
     """Return the rows of specs/derivations.toml that start from tests."""
-    rows = spec.load(spec.root() / "derivations.toml", "derivations")["derivation"]
-    return [row for row in rows if all(source.startswith(TABLES) for source in row["from"])]
+    return [row for row in spec.derivations() if all(source.startswith(TABLES) for source in row["from"])]
 
 
 def _largest(rows: Sequence[Row]) -> float:

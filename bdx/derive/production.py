@@ -99,8 +99,7 @@ def derivations() -> list[Mapping[str, Any]]:
 
     Raises: SpecError for one that names no function.
     """
-    every = spec.load(spec.root() / "derivations.toml", "derivations")["derivation"]
-    rows = [row for row in every if all(column.partition(".")[0] in _TABLES for column in row["from"])]
+    rows = [row for row in spec.derivations() if all(column.partition(".")[0] in _TABLES for column in row["from"])]
     known = (*Facts.BY, *_BALANCED)
     for row in rows:
         if row["by"] not in known:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from bdx.derive.pulses_series import Block, Floats, Mask, Places
+from bdx.derive.pieces import Floats, Mask
+from bdx.derive.pulses_series import Block, Places
 
 Ways = npt.NDArray[np.int8]
 

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from bdx import canon
+from bdx.derive.pieces import Floats, Mask
 from bdx.derive.pulses_charge import Charge
 from bdx.derive.pulses_search import COLUMNS, INSTANTS, SHARE, Search, broken
-from bdx.derive.pulses_series import Block, Floats, Mask, Series
+from bdx.derive.pulses_series import Block, Series
 from bdx.derive.tested import Refused
 
 _QUANTA = 10.0

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from bdx import canon
-from bdx.derive.pulses_series import Floats, floats
+from bdx.derive.pieces import Floats, floats
 from bdx.derive.tested import Refused
 
 COLUMNS = ("internal_resistance_ohm", "dc_internal_resistance_ohm", "ac_internal_resistance_ohm")

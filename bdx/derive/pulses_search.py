@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bdx.derive.pulses_series import Block, Floats, Mask, Places
+from bdx.derive.pieces import Floats, Mask
+from bdx.derive.pulses_series import Block, Places
 
 INSTANTS = (0.1, 2.0, 10.0, 18.0, 30.0)
 """Seconds after the step of current: ISO 12405-4 (0.1, 2, 10, 18), IEC 62660-1 (10), HPPC (10, 30)."""

@@ -84,6 +84,15 @@ class LevelReader:
         level = self.levels.known.get(plain, "")
         if not level or not (level != "segments" or plain in self.levels.bare):
             return False
+        if fault := self._begun(name, around):
+            raise self._unsupported(fault, advise=False)
+        if not uri and self.namespaces:
+            self.source.log.find("F060", source=self.source.uri, locator=self.where())
+        return True
+
+    def _begun(self, name: str, around: list[Node | None]) -> str:
+        """Keep what the elements around the first level said; return what of it is not read, if anything."""
+        uri, _, plain = name.rpartition(" ")
         if self.names[name] != plain:
             # A plant's own namespace: a message stands in it, so it is taken for B2MML's.
             self.names.own.add(uri)
@@ -91,11 +100,7 @@ class LevelReader:
             self.levels.clear()
         self.message = {key: value for node in around if node for key, value in node.items()}
         self.action, fault = asked(self.message, self.verb, self.levels.known, self.facts)
-        if fault:
-            raise self._unsupported(fault, advise=False)
-        if not uri and self.namespaces:
-            self.source.log.find("F060", source=self.source.uri, locator=self.where())
-        return True
+        return fault
 
     def open(self, name: str, stack: list[Node | None]) -> None:
         """Open the level an element begins, where it stands in the level it belongs to."""

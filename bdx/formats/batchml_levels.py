@@ -6,7 +6,6 @@ from typing import Any
 
 from bdx.canon import Document
 from bdx.errors import SourceError, UnsupportedVersion
-from bdx.formats.b2mml_actions import asked
 from bdx.formats.b2mml_elements import Node
 from bdx.formats.b2mml_levels import Reader, _Frame
 from bdx.formats.b2mml_names import verb_and_noun
@@ -39,14 +38,7 @@ class Records(Reader):
             self._known(plain)
         if plain not in self.records:
             return False
-        if self.names[name] != plain:
-            # A plant's own namespace: a record stands in it, so it is taken for BatchML's.
-            self.names.own.add(uri)
-            self.names.clear()
-            self.levels.clear()
-        self.message = {key: value for node in around if node for key, value in node.items()}
-        self.action, fault = asked(self.message, self.verb, self.levels.known, self.facts)
-        if fault:
+        if fault := self._begun(name, around):
             raise self._unsupported(fault)
         if not uri:
             self.source.log.find("F060", source=self.source.uri, locator=self.where())

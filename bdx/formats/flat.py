@@ -23,9 +23,10 @@ from bdx.formats.delimited_head import QUOTED_LINES, Head, split
 from bdx.formats.delimited_probe import Dialect, Heading
 from bdx.formats.delimited_values import Parser
 from bdx.formats.flat_even import evened
-from bdx.formats.flat_head import APART, Layout, composed, fits, matches, separator_of, text_head
+from bdx.formats.flat_head import APART, Layout, composed, fits, separator_of, text_head
 from bdx.formats.lines import Lines
 from bdx.formats.source import Source
+from bdx.names import matches
 from bdx.spec import Facts, FormatSpec
 
 PLACE = "line"

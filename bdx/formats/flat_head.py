@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bdx.errors import CorruptSource, SourceError
 from bdx.formats.delimited_head import Head, heads
 from bdx.formats.source import HEAD_BYTES, Source
-from bdx.names import fold
+from bdx.names import matches
 
 SEPARATORS = (";", "\t", "|", ",")
 APART = " > "
@@ -134,21 +134,6 @@ def _with_unit(name: str, unit: str) -> str:
     match = _UNIT.fullmatch(unit)
     bare = (match[1] if match is not None else unit).strip()
     return f"{name} [{bare}]" if bare.strip("-\u2013/ ") and name else name
-
-
-def matches(header: Iterable[str], names: Iterable[str]) -> dict[str, int]:
-    """Return the place in a header of each of some names that is found there, spelled alike or nearly (case, blanks, punctuation)."""
-    places: dict[str, int] = {}
-    folded: dict[str, int] = {}
-    for place, cell in enumerate(header):
-        places.setdefault(cell, place)
-        folded.setdefault(fold(cell), place)
-    found: dict[str, int] = {}
-    for name in names:
-        at = places.get(" ".join(name.split()), folded.get(fold(name)) if fold(name) else None)
-        if at is not None and at not in found.values():
-            found[name] = at
-    return found
 
 
 def fits(rows: Sequence[Sequence[str]], layout: Layout) -> int:

@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 
 from bdx.canon import BATCH_ROWS, Part, Table
 from bdx.errors import SourceError, did_you_mean
-from bdx.formats.flat_head import Layout, composed, fits, matches
+from bdx.formats.flat_head import Layout, composed, fits
 from bdx.formats.source import Source
 from bdx.formats.xlsx_book import Workbook
 from bdx.formats.xlsx_sheet import Piece, Sheet
 from bdx.formats.xlsx_values import CLOCK, PLAIN, Reading
-from bdx.names import fold
+from bdx.names import fold, matches
 from bdx.spec import Facts
 
 _HEADER_ROWS = 64

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from bdx import spec
 from bdx.canon import Chunk, Log
 from bdx.gaps.conditions import MET, UNMET, weigh
 from bdx.gaps.faults import Faults, Records
@@ -19,7 +20,7 @@ from bdx.gaps.presence import Presence
 from bdx.gaps.profile import NOT_DUE, TIERS, Profile, Requirement, tier_of
 from bdx.gaps.result import GapResult, Outcome, strongest, worst
 from bdx.gaps.supplied import Supplied
-from bdx.gaps.tally import Place, Tally, closure, derivations, place
+from bdx.gaps.tally import Place, Tally, closure, place
 
 
 class Analysis:
@@ -41,7 +42,7 @@ class Analysis:
         # Two more groups for records that do not meet a requirement's conditions, or do not say whether they do.
         self._tallies = [Tally(requirement, self.profile, len(self._groups) + 2) for requirement in self.profile.requirements]
         self._gathered = Gathered(self.profile) if Gathered.needed(self.profile) else None
-        self._inputs = {place(text) for row in derivations() for text in row["from"]}
+        self._inputs = {place(text) for row in spec.derivations() for text in row["from"]}
         self._seen: set[Place] = set()
         self._supplied = Supplied(pair for pair in self._inputs if pair[0] != self.profile.table)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +49,7 @@ class Tally:
     def _ways(self, need: tuple[ColumnPath, ...], profile: Profile) -> list[Option]:
         ways = []
         for path in need:
-            for row in derivations():
+            for row in spec.derivations():
                 if path.where or row["to"] != f"{path.table}.{path.column}":
                     continue
                 inputs = [place(text) for text in row["from"]]
@@ -131,12 +129,6 @@ class Tally:
         return found
 
 
-@cache
-def derivations() -> tuple[Any, ...]:
-    """Return the rows of specs/derivations.toml."""
-    return spec.load(spec.root() / "derivations.toml", "derivations")["derivation"]  # type: ignore[no-any-return]
-
-
 def place(text: str) -> Place:
     """Return table and column of "table.column"."""
     table, _, column = text.partition(".")
@@ -148,7 +140,7 @@ def closure(seen: set[Place]) -> set[Place]:
     known = set(seen)
     grown = True
     while grown:
-        reach = {place(row["to"]) for row in derivations() if all(place(text) in known for text in row["from"])}
+        reach = {place(row["to"]) for row in spec.derivations() if all(place(text) in known for text in row["from"])}
         grown = not reach <= known
         known |= reach
     return known

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bdx import spec
 from bdx.mapping.flat_words import LONG, fields
-from bdx.names import fold
+from bdx.names import matches
 from bdx.spec import Facts
 
 EXTRA = "extra"
@@ -91,7 +91,7 @@ def plan(table: Facts, names: Sequence[str]) -> Plan:
     """Return the plan of a table of the mapping file for a header; what fills no column that is made is kept as extra."""
     made = Plan(tuple(table["makes"]), given=dict(table.get("set", {})))
     made.words = {name: dict(pairs) for name, pairs in table.get("words", {}).items()}
-    found = _places(names, table["columns"])
+    found = matches(names, table["columns"])
     for name, meaning in table["columns"].items():
         place = found.get(name)
         if place is None:
@@ -106,7 +106,7 @@ def plan(table: Facts, names: Sequence[str]) -> Plan:
             made.values.append(_value(meaning, place, names[place]))
     where = table.get("where")
     if where is not None:
-        at = _places(names, [where["column"]]).get(where["column"])
+        at = matches(names, [where["column"]]).get(where["column"])
         wanted = (where["is"],) if isinstance(where["is"], str) else tuple(where["is"])
         if at is None:
             made.missing.append(where["column"])
@@ -119,21 +119,6 @@ def plan(table: Facts, names: Sequence[str]) -> Plan:
             made.extra[place] = name
     _keep_homeless(made, names)
     return made
-
-
-def _places(names: Sequence[str], wanted: Sequence[str] | Mapping[str, object]) -> dict[str, int]:
-    """Return the place of each wanted name in a header, spelled alike or but for case, blanks and punctuation."""
-    exact: dict[str, int] = {}
-    folded: dict[str, int] = {}
-    for place, name in enumerate(names):
-        exact.setdefault(name, place)
-        folded.setdefault(fold(name), place)
-    found: dict[str, int] = {}
-    for name in wanted:
-        at = exact.get(" ".join(name.split()), folded.get(fold(name)) if fold(name) else None)
-        if at is not None and at not in found.values():
-            found[name] = at
-    return found
 
 
 def _add_field(made: Plan, name: str, step: str, place: int, header: str) -> None:

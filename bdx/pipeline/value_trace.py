@@ -204,5 +204,5 @@ def _judge(made: Origin, log: Log) -> None:
 def _definition(told: Row, asked: Asked) -> Any:
     """Return the row of specs/derivations.toml by which a value was made; the time of a value goes by that of the value."""
     columns: Sequence[str] = (f"{asked.table}.{asked.column}", f"{asked.table}.{asked.column.removesuffix('_time')}")
-    rows = [row for row in spec.load(spec.root() / "derivations.toml", "derivations")["derivation"] if row["by"] == told["by"]]
+    rows = [row for row in spec.derivations() if row["by"] == told["by"]]
     return next((row for row in rows if row["to"] in columns), rows[0] if rows else {})
